@@ -1,0 +1,214 @@
+//! [`AuditRecord`]: what one request leaves behind, its canonical bytes (format 1), and the columns that an
+//! operator queries with the database's own shell.
+//!
+//! Values never stand in a record, only keyed hashes. The canonical bytes cover every field: a format byte,
+//! then fields in ascending tag order, each `tag (1) ‖ length (4, big-endian) ‖ bytes`; empty fields are left out.
+//! `docs/formats.md` has the table.
+
+use crate::{
+    id::{BootId, Timestamp},
+    limits::AUDIT_TEXT_BYTES_MAX,
+    store::Key,
+};
+
+/// Did the request get what it asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Status {
+    /// Yes.
+    #[default]
+    Success,
+    /// No.
+    Failure,
+}
+
+impl Status {
+    /// The text of the column: the first seed promises exactly these words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+
+    /// Parses the column.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "success" => Some(Self::Success),
+            "failure" => Some(Self::Failure),
+            _ => None,
+        }
+    }
+}
+
+/// The part of a record that is stored as plain columns, under these very names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// When the request was received.
+    pub timestamp: Timestamp,
+    /// `read`, `update`, `list`, `create`, `fetch`, `login` …
+    pub operation: String,
+    /// The secret's id, for the first seed's API and KV.
+    pub secret_id: Option<String>,
+    /// The client's address.
+    pub client_ip: Option<String>,
+    /// How it ended.
+    pub status: Status,
+    /// Display name of who asked.
+    pub actor: Option<String>,
+    /// Accessor of the token that asked.
+    pub accessor: Option<String>,
+    /// The request path, without namespace.
+    pub path: String,
+    /// The mount that answered.
+    pub mount: Option<String>,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+    /// The rule that allowed or denied it.
+    pub rule: Option<String>,
+    /// Unique id of the request, as in its reply.
+    pub request_id: String,
+    /// A lease made or touched.
+    pub lease_id: Option<String>,
+    /// Kind of failure and its public message.
+    pub error: Option<String>,
+    /// Microseconds from receipt to the commit's being put together.
+    pub elapsed_us: u64,
+}
+
+/// A record: its place in a chain, its columns, and what only the canonical bytes hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// The chain, one a node boot.
+    pub chain: BootId,
+    /// Its place in the chain, from 1.
+    pub seq: u64,
+    /// What stands in columns.
+    pub columns: Columns,
+    /// What was written: key and SHA-256 of the sealed value; `None` where the key was removed.
+    pub writes: Vec<(Key, Option<[u8; 32]>)>,
+    /// Request fields by name, each as a keyed hash of its value.
+    pub fields: Vec<(String, [u8; 16])>,
+}
+
+const FORMAT: u8 = 1;
+
+impl AuditRecord {
+    /// The bytes that the chain covers.
+    pub fn canonical(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(512);
+        out.push(FORMAT);
+        let c = &self.columns;
+        let text = |value: &Option<String>| value.as_deref().unwrap_or_default().as_bytes().to_vec();
+        let mut field = |tag: u8, bytes: &[u8]| {
+            if !bytes.is_empty() {
+                out.push(tag);
+                out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+                out.extend_from_slice(bytes);
+            }
+        };
+        field(1, &self.chain.0);
+        field(2, &self.seq.to_be_bytes());
+        field(3, &c.timestamp.0.to_be_bytes());
+        field(4, c.operation.as_bytes());
+        field(5, &text(&c.secret_id));
+        field(6, &text(&c.client_ip));
+        field(7, c.status.as_str().as_bytes());
+        field(8, &text(&c.actor));
+        field(9, &text(&c.accessor));
+        field(10, c.path.as_bytes());
+        field(11, &text(&c.mount));
+        field(12, &text(&c.user_agent));
+        field(13, &text(&c.rule));
+        field(14, c.request_id.as_bytes());
+        field(15, &text(&c.lease_id));
+        field(16, &text(&c.error));
+        field(17, &c.elapsed_us.to_be_bytes());
+        for (key, digest) in &self.writes {
+            let mut bytes =
+                digest.as_ref().map_or_else(|| vec![0], |digest| [&[1], digest.as_slice()].concat());
+            bytes.extend_from_slice(key.as_str().as_bytes());
+            field(18, &bytes);
+        }
+        for (name, digest) in &self.fields {
+            field(19, &[digest.as_slice(), name.as_bytes()].concat());
+        }
+        out
+    }
+
+    /// Reads canonical bytes back; `None` for anything that [`AuditRecord::canonical`] cannot have written.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let (&format, mut rest) = bytes.split_first()?;
+        if format != FORMAT {
+            return None;
+        }
+        let mut record = Self {
+            chain: BootId([0; 16]),
+            seq: 0,
+            columns: Columns::default(),
+            writes: Vec::new(),
+            fields: Vec::new(),
+        };
+        while !rest.is_empty() {
+            let (head, tail) = rest.split_at_checked(5)?;
+            let length = u32::from_be_bytes(head[1..].try_into().ok()?) as usize;
+            let (value, tail) = tail.split_at_checked(length)?;
+            record.set(head[0], value)?;
+            rest = tail;
+        }
+        (record.canonical() == bytes).then_some(record)
+    }
+
+    fn set(&mut self, tag: u8, value: &[u8]) -> Option<()> {
+        let c = &mut self.columns;
+        let number = || Some(u64::from_be_bytes(value.try_into().ok()?));
+        let text = || Some(std::str::from_utf8(value).ok()?.to_owned());
+        match tag {
+            1 => self.chain = BootId(value.try_into().ok()?),
+            2 => self.seq = number()?,
+            3 => c.timestamp = Timestamp(number()?),
+            4 => c.operation = text()?,
+            5 => c.secret_id = Some(text()?),
+            6 => c.client_ip = Some(text()?),
+            7 => c.status = Status::parse(&text()?)?,
+            8 => c.actor = Some(text()?),
+            9 => c.accessor = Some(text()?),
+            10 => c.path = text()?,
+            11 => c.mount = Some(text()?),
+            12 => c.user_agent = Some(text()?),
+            13 => c.rule = Some(text()?),
+            14 => c.request_id = text()?,
+            15 => c.lease_id = Some(text()?),
+            16 => c.error = Some(text()?),
+            17 => c.elapsed_us = number()?,
+            18 => self.writes.push(parse_write(value)?),
+            19 => {
+                let (digest, name) = value.split_at_checked(16)?;
+                self.fields.push((std::str::from_utf8(name).ok()?.to_owned(), digest.try_into().ok()?));
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+fn parse_write(value: &[u8]) -> Option<(Key, Option<[u8; 32]>)> {
+    let (&kind, rest) = value.split_first()?;
+    let (digest, key) = match kind {
+        0 => (None, rest),
+        1 => {
+            let (digest, key) = rest.split_at_checked(32)?;
+            (Some(digest.try_into().ok()?), key)
+        }
+        _ => return None,
+    };
+    Some((Key::new(std::str::from_utf8(key).ok()?).ok()?, digest))
+}
+
+/// Cuts text for a column at a character boundary; a record is never refused for being long.
+pub fn cut(text: &str) -> String {
+    let mut end = text.len().min(AUDIT_TEXT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}

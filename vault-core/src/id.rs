@@ -1,0 +1,106 @@
+//! Newtypes for what would otherwise be bare bytes, text and numbers: boots, revisions and points in time.
+
+use std::{fmt, time::Duration};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// Names one run of one node, and with it its audit chain and its data key. Random, never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BootId(pub [u8; 16]);
+
+impl BootId {
+    /// The 32 hex digits that stand in keys.
+    pub fn to_hex(self) -> String {
+        hex::encode(self.0)
+    }
+
+    /// Parses 32 hex digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Debug for BootId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Display for BootId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+/// Which batch last wrote an entry: unique, never reused, compared only for equality.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rev(pub [u8; 16]);
+
+impl fmt::Debug for Rev {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// A point in time: microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// Later by a duration; saturates at the end of time.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long after `earlier`; zero if it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Whole seconds since the epoch.
+    pub fn unix_seconds(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// RFC 3339 in UTC with exactly six decimals, so that text order is time order. Ends with the year 9999.
+    pub fn to_rfc3339(self) -> String {
+        const LAST: u64 = 253_402_300_799_999_999; // 9999-12-31T23:59:59.999999Z
+        let micros = self.0.min(LAST);
+        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (h, m, s, us) = at.to_hms_micro();
+        format!("{:04}-{:02}-{:02}T{h:02}:{m:02}:{s:02}.{us:06}Z", at.year(), u8::from(at.month()), at.day())
+    }
+
+    /// Parses RFC 3339 with any offset and any number of decimals; `None` before 1970.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        u64::try_from(at.unix_timestamp_nanos() / 1_000).ok().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc3339_round_trips() {
+        let check = |micros: u64, text: &str| {
+            assert_eq!(Timestamp(micros).to_rfc3339(), text);
+            assert_eq!(Timestamp::from_rfc3339(text), Some(Timestamp(micros)));
+        };
+        check(0, "1970-01-01T00:00:00.000000Z");
+        check(1_763_769_600_000_001, "2025-11-22T00:00:00.000001Z");
+        check(253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z");
+        assert_eq!(Timestamp(u64::MAX).to_rfc3339(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(
+            Timestamp::from_rfc3339("2025-11-22T01:00:00+01:00").map(Timestamp::unix_seconds),
+            Some(1_763_769_600)
+        );
+        for bad in ["", "yesterday", "2025-11-22", "1960-01-01T00:00:00Z"] {
+            assert_eq!(Timestamp::from_rfc3339(bad), None, "{bad}");
+        }
+    }
+}

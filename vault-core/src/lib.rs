@@ -1,0 +1,24 @@
+//! The pure core of SecretHub: no runtime, sockets, files, environment, SQL or HTTP.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`request`], [`error`] | what goes in at the one door, and what comes out |
+//! | [`store`] | the contract of a store, and the reference model in memory |
+//! | [`audit`] | records, chain, lane, checkpoints, verify |
+//! | [`crypto`] | cryptography as a value |
+//! | [`host`] | the only door to time, tasks and randomness |
+//! | [`secret`], [`id`], [`limits`] | types and bounds that everything shares |
+
+pub mod audit;
+pub mod crypto;
+pub mod error;
+pub mod host;
+pub mod id;
+pub mod limits;
+pub mod request;
+pub mod secret;
+pub mod store;
+
+pub use error::{BoxError, Error, ErrorKind};
+pub use request::{Operation, Reply, Request};
+pub use secret::{Key32, Secret};

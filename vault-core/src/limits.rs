@@ -1,0 +1,61 @@
+//! Every limit of the product, as a constant with its reason. A loop, queue, batch or buffer that has no
+//! row here has no business being in the product.
+
+use std::time::Duration;
+
+/// Longest store key in bytes: what every backend can index without a prefix.
+pub const KEY_BYTES_MAX: usize = 512;
+/// Longest sealed value in bytes: MongoDB's document limit less room for its other fields.
+pub const VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Changes that one request may stage. What is larger commits a tombstone and sweeps.
+pub const REQUEST_OPS_MAX: usize = 256;
+/// Changes in one merged commit: keeps a transaction short on every backend.
+pub const BATCH_OPS_MAX: usize = 8_192;
+/// Requests merged into one commit.
+pub const LANE_REQUESTS_MAX: usize = 1_024;
+/// Bytes merged into one commit.
+pub const LANE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Requests that may wait for the lane; beyond it a caller is told 503 at once instead of waiting for ever.
+pub const LANE_QUEUE_MAX: usize = 8_192;
+/// Entries a page of a scan may hold.
+pub const SCAN_ENTRIES_MAX: usize = 1_000;
+/// Bytes a page of a scan may hold (at least one entry is always returned).
+pub const SCAN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Keys of one `get`.
+pub const GET_KEYS_MAX: usize = 256;
+/// Audit records a page may hold.
+pub const AUDIT_PAGE_MAX: usize = 1_000;
+/// Longest text column of an audit record in bytes; longer text is cut, never refused.
+pub const AUDIT_TEXT_BYTES_MAX: usize = 1_024;
+/// Body fields whose keyed hash a record carries.
+pub const AUDIT_FIELDS_MAX: usize = 32;
+/// Records after which a checkpoint is due.
+pub const CHECKPOINT_RECORDS: u64 = 1_000;
+/// Activity after which a checkpoint is due.
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
+/// Records of a sealed node that wait for the unseal; the oldest are counted, then dropped.
+pub const SEALED_EVENTS_MAX: usize = 1_024;
+/// How long a request may retry after conflicts.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+/// Request body in bytes, as Vault has it.
+pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// A secret of the first seed's API in decoded bytes.
+pub const SECRET_MANAGER_BYTES_MAX: usize = 1024 * 1024;
+/// Shares of a Shamir split: x is a non-zero byte.
+pub const SHARES_MAX: usize = 255;
+/// Encryptions under one data key before a new boot id is taken; far below GCM's 2^32 (NIST SP 800-38D §8.3).
+pub const BOOT_ENCRYPTIONS_MAX: u64 = 1 << 30;
+/// Data keys of earlier boots kept scheduled in memory.
+pub const DATA_KEYS_CACHED: usize = 4_096;
+/// Ancestors a token may have.
+pub const TOKEN_DEPTH_MAX: usize = 16;
+/// Longest request path in bytes.
+pub const PATH_BYTES_MAX: usize = 400;
+/// Lowest PBKDF2 iteration count that is accepted (the seed's figure).
+pub const PBKDF2_ITERATIONS_MIN: u32 = 100_000;
+/// PBKDF2-HMAC-SHA-256 iterations for new material (OWASP Password Storage Cheat Sheet, 2025).
+pub const PBKDF2_ITERATIONS: u32 = 600_000;
+/// Default lease of tokens and Vault-compatible replies: 32 days.
+pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(32 * 24 * 3_600);
+/// Longest lease unless configured: 32 days.
+pub const LEASE_TTL_MAX: Duration = Duration::from_secs(32 * 24 * 3_600);
