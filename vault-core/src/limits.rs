@@ -55,6 +55,10 @@ pub const PATH_BYTES_MAX: usize = 400;
 pub const PBKDF2_ITERATIONS_MIN: u32 = 100_000;
 /// PBKDF2-HMAC-SHA-256 iterations for new material (OWASP Password Storage Cheat Sheet, 2025).
 pub const PBKDF2_ITERATIONS: u32 = 600_000;
+/// Most memory an Argon2id hash may take in KiB (1 GiB): a stored cost must not be able to exhaust the server.
+pub const ARGON2_MEMORY_KIB_MAX: u32 = 1 << 20;
+/// Most passes of an Argon2id hash, for the same reason.
+pub const ARGON2_PASSES_MAX: u32 = 64;
 /// Default lease of tokens and Vault-compatible replies: 32 days.
 pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(32 * 24 * 3_600);
 /// Longest lease unless configured: 32 days.

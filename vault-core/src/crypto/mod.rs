@@ -4,6 +4,13 @@
 use crate::{Key32, Secret};
 use std::fmt;
 
+#[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
+mod argon2id;
+#[cfg(feature = "rustcrypto")]
+pub mod rustcrypto;
+#[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
+mod strict;
+
 /// Authentication failed: the data, its associated data, its key or its signature is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("authentication failed")]
