@@ -1,0 +1,229 @@
+//! Rules about what the code names: functions and paths.
+
+use super::{
+    Rule,
+    source::{Source, Tree},
+};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use syn::{spanned::Spanned, visit::Visit};
+
+/// No function is longer: it is read whole or not at all.
+const FN_LINES_MAX: usize = 70;
+
+pub(crate) const RULES: &[Rule] = &[
+    Rule {
+        name: "a function is read whole",
+        check: |tree| functions(tree, |_, lines| (lines > FN_LINES_MAX).then(|| format!("{lines} lines"))),
+        bad: &[("a/src/lib.rs", LONG_FN)],
+        good: &[("a/src/lib.rs", "fn a() {\n}\n")],
+    },
+    Rule {
+        name: "no get_ prefix",
+        check: |tree| {
+            functions(tree, |name, _| name.starts_with("get_").then(|| "drop the `get_`".to_owned()))
+        },
+        bad: &[("a/src/lib.rs", "impl A { fn get_b(&self) {} }\n")],
+        good: &[("a/src/lib.rs", "impl A { fn b(&self) {} fn get(&self) {} }\n")],
+    },
+    Rule {
+        name: "the core is pure",
+        check: purity,
+        bad: &[
+            ("vault-core/src/a.rs", "use std::{fmt, fs};\n"),
+            ("vault-core/src/b.rs", "fn b() { let now = std::time::Instant::now(); }\n"),
+        ],
+        good: &[
+            ("vault-core/src/a.rs", "use std::{fmt, net::IpAddr, time::Duration};\n"),
+            ("vault-core/src/b.rs", "#[cfg(test)]\nmod tests { use tokio::spawn; }\n"),
+            ("secrethub/src/lib.rs", "use tokio::time::Instant;\n"),
+        ],
+    },
+    Rule {
+        name: "cryptography stands in crypto/",
+        check: cryptography,
+        bad: &[("vault-core/src/a.rs", "use sha2::{Digest, Sha256};\n")],
+        good: &[("vault-core/src/crypto/mod.rs", "use sha2::{Digest, Sha256};\n")],
+    },
+    Rule {
+        name: "engines see Cx and requests only",
+        check: engines,
+        bad: &[("vault-core/src/engine/a.rs", "use crate::{barrier::Barrier, error::Error};\n")],
+        good: &[("vault-core/src/engine/a.rs", "use crate::{cx::Cx, error::Error};\n")],
+    },
+    Rule {
+        name: "StatusCode stands in one file",
+        check: status_codes,
+        bad: &[
+            ("vault-http/src/a.rs", "use http::StatusCode;\n"),
+            ("vault-http/src/b.rs", "fn b() -> axum::http::StatusCode { c() }\n"),
+        ],
+        good: &[("vault-http/src/a.rs", "use http::StatusCode;\nfn a() -> StatusCode { b() }\n")],
+    },
+];
+
+const LONG_FN: &str = "fn a() {\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\
+    \n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n}\n";
+
+/// Complains of each function of which `broken` says so, given its name and its length in lines.
+fn functions(tree: &Tree, broken: impl Fn(&str, usize) -> Option<String>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in tree.rust() {
+        let mut found = Functions(Vec::new());
+        found.visit_file(&file.parse());
+        let complain = |(name, first, lines): (String, usize, usize)| {
+            Some(file.at(first, format!("fn {name}: {}", broken(&name, lines)?)))
+        };
+        complaints.extend(found.0.into_iter().filter_map(complain));
+    }
+    complaints
+}
+
+/// Name, first line and number of lines of each function.
+struct Functions(Vec<(String, usize, usize)>);
+
+impl Functions {
+    fn add(&mut self, signature: &syn::Signature, block: &syn::Block) {
+        let (first, last) = (signature.span().start().line, block.span().end().line);
+        self.0.push((signature.ident.to_string(), first, last - first + 1));
+    }
+}
+
+impl<'ast> Visit<'ast> for Functions {
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.add(&item.sig, &item.block);
+        syn::visit::visit_item_fn(self, item);
+    }
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        self.add(&item.sig, &item.block);
+        syn::visit::visit_impl_item_fn(self, item);
+    }
+    fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
+        if let Some(block) = &item.default {
+            self.add(&item.sig, block);
+        }
+        syn::visit::visit_trait_item_fn(self, item);
+    }
+}
+
+/// Invariant 1 and 7: no runtime, file, socket, environment, clock or process in the core.
+fn purity(tree: &Tree) -> Vec<String> {
+    let worlds = [
+        "tokio",
+        "getrandom",
+        "std::fs",
+        "std::env",
+        "std::process",
+        "std::thread",
+        "reqwest",
+        "hyper",
+        "rusqlite",
+    ];
+    let names = [
+        "SystemTime",
+        "Instant",
+        "TcpStream",
+        "TcpListener",
+        "UdpSocket",
+        "ToSocketAddrs",
+        "now_utc",
+        "println",
+        "eprintln",
+    ];
+    paths(tree, |file, path| {
+        let impure = worlds.iter().any(|world| starts_with(path, world))
+            || path.split("::").any(|part| names.contains(&part));
+        file.path.starts_with("vault-core/src/") && impure
+    })
+}
+
+/// Only `crypto/` names a crate that does cryptography, so that a provider can be replaced whole.
+fn cryptography(tree: &Tree) -> Vec<String> {
+    let crates = [
+        "aes",
+        "aes_gcm",
+        "sha2",
+        "hmac",
+        "hkdf",
+        "pbkdf2",
+        "argon2",
+        "ed25519_dalek",
+        "aws_lc_rs",
+        "blahaj",
+        "rand_chacha",
+        "ring",
+    ];
+    paths(tree, |file, path| {
+        let names = path.contains("::") && crates.iter().any(|name| starts_with(path, name));
+        file.path.contains("/src/") && !file.path.starts_with("vault-core/src/crypto/") && names
+    })
+}
+
+/// Invariant 3. `sys` and `audit` are the two engines whose subject is the vault itself: they see what the door hands them.
+fn engines(tree: &Tree) -> Vec<String> {
+    let rooms = ["crate::store", "crate::barrier", "crate::audit::lane", "crate::vault", "crate::crypto"];
+    paths(tree, |file, path| {
+        file.path.starts_with("vault-core/src/engine/") && rooms.iter().any(|room| starts_with(path, room))
+    })
+}
+
+/// Invariant 6: what a failure looks like on the wire is decided once.
+fn status_codes(tree: &Tree) -> Vec<String> {
+    let complaints = paths(tree, |file, path| {
+        file.path.starts_with("vault-http/src/") && path.split("::").any(|part| part == "StatusCode")
+    });
+    let file_of = |complaint: &String| complaint.split(':').next().map(str::to_owned);
+    let home = complaints.first().and_then(file_of);
+    complaints.into_iter().filter(|complaint| file_of(complaint) != home).collect()
+}
+
+fn starts_with(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Complains of each path in product code that `broken` names.
+fn paths(tree: &Tree, broken: impl Fn(&Source, &str) -> bool) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in tree.rust() {
+        let tokens: TokenStream = file.text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.path));
+        let mut found = Vec::new();
+        collect_paths(tokens, "", &mut found);
+        let product =
+            found.into_iter().filter(|(line, path)| !file.is_test_line(*line) && broken(file, path));
+        complaints.extend(product.map(|(line, path)| file.at(line, format!("`{path}`"))));
+    }
+    complaints
+}
+
+/// Every `a::b::c` with its line, `use` groups unfolded, macros included.
+fn collect_paths(tokens: TokenStream, prefix: &str, found: &mut Vec<(usize, String)>) {
+    let (mut run, mut joined, mut colons) = (prefix.to_owned(), !prefix.is_empty(), 0);
+    for token in tokens {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == ':' => {
+                colons += 1;
+                if colons == 2 && !run.is_empty() {
+                    run.push_str("::");
+                    joined = true;
+                }
+                continue;
+            }
+            TokenTree::Ident(ident) => {
+                if !joined {
+                    run.clear();
+                }
+                run.push_str(&ident.to_string());
+                joined = false;
+                found.push((ident.span().start().line, run.clone()));
+            }
+            TokenTree::Group(group) => {
+                let inside = if joined && group.delimiter() == Delimiter::Brace { run.as_str() } else { "" };
+                collect_paths(group.stream(), inside, found);
+                (run, joined) = (prefix.to_owned(), !prefix.is_empty());
+            }
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {
+                (run, joined) = (prefix.to_owned(), !prefix.is_empty());
+            }
+        }
+        colons = 0;
+    }
+}
