@@ -47,6 +47,8 @@ pub const SHARES_MAX: usize = 255;
 pub const BOOT_ENCRYPTIONS_MAX: u64 = 1 << 30;
 /// Data keys of earlier boots kept scheduled in memory.
 pub const DATA_KEYS_CACHED: usize = 4_096;
+/// Terms that a keyring holds at once: a rotation a day for ten years without one re-wrap.
+pub const TERMS_MAX: usize = 4_096;
 /// Ancestors a token may have.
 pub const TOKEN_DEPTH_MAX: usize = 16;
 /// Longest request path in bytes.

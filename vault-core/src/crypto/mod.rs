@@ -53,13 +53,15 @@ pub trait HmacKey: fmt::Debug + Send + Sync {
 pub enum Label {
     /// Data key of a boot under a term key; context is the boot id.
     DataKey,
+    /// Key that wraps the root key under a key that was shared out.
+    ShamirSeal,
     /// Key that wraps the root key under a static seal's master key.
     StaticSeal,
     /// Key that wraps the root key under a passphrase.
     PassphraseSeal,
     /// Key that seals the keyring, under the root key.
     Keyring,
-    /// Key check value of a root key.
+    /// Check value of a guard's key: recognises a wrong key before anything is believed.
     KeyCheck,
     /// Key of the audit lane's HMAC.
     Audit,
@@ -72,6 +74,7 @@ impl Label {
     pub fn as_bytes(self) -> &'static [u8] {
         match self {
             Self::DataKey => b"secrethub v1 data key",
+            Self::ShamirSeal => b"secrethub v1 shamir seal",
             Self::StaticSeal => b"secrethub v1 static seal",
             Self::PassphraseSeal => b"secrethub v1 passphrase seal",
             Self::Keyring => b"secrethub v1 keyring",
