@@ -98,8 +98,10 @@ mod tests {
         let host = Arc::new(TokioHost::on(runtime.handle().clone()));
         let (tell, told) = mpsc::channel();
         let inner = Arc::clone(&host);
+        // Made here, outside any runtime: this is what an embedder's own thread does.
+        let sleep = host.sleep(Duration::from_millis(1));
         let task = async move {
-            inner.sleep(Duration::from_millis(1)).await;
+            sleep.await;
             let again = tell.clone();
             inner.run_blocking(Box::new(move || again.send("blocking").unwrap())).await;
             tell.send("task").unwrap();
