@@ -1,0 +1,280 @@
+//! [`Client`]: sends one request, sorts its answer, and sends again only what cannot have happened.
+
+use crate::{Builder, Error, Reply};
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+};
+use serde_json::Value;
+use std::{fmt, time::Duration};
+use url::Url;
+
+/// How often a request is sent at most.
+const ATTEMPTS: u32 = 3;
+/// Wait before the second attempt after a refused connection; doubled for the third.
+const BACKOFF: Duration = Duration::from_millis(100);
+/// Longest `Retry-After` that is obeyed; beyond it the caller is told at once.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
+
+/// What to do to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// List the names below.
+    List,
+    /// Create or update.
+    Put,
+    /// The same as `Put`, for the routes of the first seed that know only POST.
+    Post,
+    /// Merge (RFC 7396).
+    Patch,
+    /// Remove.
+    Delete,
+}
+
+/// A client of one server, cheap to clone; connections are kept and shared.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<HeaderValue>,
+    namespace: Option<String>,
+    request_id: Option<String>,
+    timeout: Duration,
+}
+
+impl Client {
+    /// A client without a token.
+    ///
+    /// # Errors
+    /// When the address is not an `http` or `https` URL.
+    pub fn new(address: &str) -> Result<Self, Error> {
+        Self::builder(address).build()
+    }
+
+    /// A client to be set up.
+    pub fn builder(address: &str) -> Builder {
+        Builder::new(address)
+    }
+
+    pub(crate) fn from_parts(
+        http: reqwest::Client,
+        base: Url,
+        token: Option<HeaderValue>,
+        namespace: Option<String>,
+        timeout: Duration,
+    ) -> Self {
+        Self { http, base, token, namespace, request_id: None, timeout }
+    }
+
+    /// The same client, whose requests carry this id (a UUID) into the server's audit log.
+    #[must_use]
+    pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+
+    /// Scheme, host and port of the server.
+    pub fn address(&self) -> String {
+        self.base.origin().ascii_serialization()
+    }
+
+    /// Reads `v1/<path>`.
+    ///
+    /// # Errors
+    /// Of the transport, or the server's refusal; so for all of the following.
+    pub async fn read(&self, path: &str, query: &[(&str, String)]) -> Result<Reply, Error> {
+        self.call(Method::Get, path, query, None).await
+    }
+
+    /// Lists the names below `v1/<path>`.
+    pub async fn list(&self, path: &str) -> Result<Reply, Error> {
+        self.call(Method::List, path, &[], None).await
+    }
+
+    /// Writes to `v1/<path>`.
+    pub async fn write(&self, path: &str, body: &Value) -> Result<Reply, Error> {
+        self.call(Method::Put, path, &[], Some(body)).await
+    }
+
+    /// Merges into `v1/<path>` (RFC 7396).
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Reply, Error> {
+        self.call(Method::Patch, path, &[], Some(body)).await
+    }
+
+    /// Removes `v1/<path>`.
+    pub async fn delete(&self, path: &str) -> Result<Reply, Error> {
+        self.call(Method::Delete, path, &[], None).await
+    }
+
+    /// Any request to `v1/<path>`.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Result<Reply, Error> {
+        self.send(method, &self.url(&format!("v1/{path}"))?, query, body).await
+    }
+
+    /// Sends until an answer stands, and refuses what is not a success.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Result<Reply, Error> {
+        let response = self.open(method, url, query, body, Some(self.timeout)).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.map_err(|error| self.transport(error))?;
+        let value = parse(&bytes);
+        match value {
+            _ if !status.is_success() => {
+                Err(Error::refused(status, request_id(&headers), value.unwrap_or_default()))
+            }
+            Some(value) => Ok(Reply::new(value)),
+            None => Err(Error::Foreign { address: self.address() }),
+        }
+    }
+
+    /// Sends until an answer's head stands, whatever it says. `timeout` covers the body too.
+    pub(crate) async fn open(
+        &self,
+        method: Method,
+        url: &Url,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+        timeout: Option<Duration>,
+    ) -> Result<reqwest::Response, Error> {
+        let mut attempt = 1;
+        loop {
+            let request = self.request(method, url.clone(), query, body, timeout);
+            let sent = request.send().await.map_err(|error| self.transport(error));
+            match again_after(&sent, attempt) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return sent,
+            }
+            attempt += 1;
+        }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        mut url: Url,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+        timeout: Option<Duration>,
+    ) -> reqwest::RequestBuilder {
+        let (verb, media) = match method {
+            Method::Get | Method::List => (reqwest::Method::GET, ""),
+            Method::Put => (reqwest::Method::PUT, "application/json"),
+            Method::Post => (reqwest::Method::POST, "application/json"),
+            Method::Patch => (reqwest::Method::PATCH, "application/merge-patch+json"),
+            Method::Delete => (reqwest::Method::DELETE, "application/json"),
+        };
+        if method == Method::List {
+            url.query_pairs_mut().append_pair("list", "true");
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = self.http.request(verb, url).headers(self.headers());
+        if let Some(timeout) = timeout {
+            request = request.timeout(timeout);
+        }
+        match body {
+            Some(body) => request.header(CONTENT_TYPE, media).body(body.to_string()),
+            None => request,
+        }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-vault-request", HeaderValue::from_static("true"));
+        if let Some(token) = &self.token {
+            headers.insert("x-vault-token", token.clone());
+        }
+        let texts = [("x-vault-namespace", &self.namespace), ("x-request-id", &self.request_id)];
+        for (name, text) in texts {
+            if let Some(value) = text.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
+                headers.insert(name, value);
+            }
+        }
+        headers
+    }
+
+    /// The URL of a path; segments are percent-encoded, `/` separates them.
+    pub(crate) fn url(&self, path: &str) -> Result<Url, Error> {
+        let mut url = self.base.clone();
+        let dots = |part: &str| part == "." || part == "..";
+        if path.split('/').any(dots) {
+            return Err(Error::Setup(format!("{path:?} may not contain '.' or '..' as a segment")));
+        }
+        url.path_segments_mut()
+            .map_err(|()| Error::Setup("the address cannot have a path".into()))?
+            .pop_if_empty()
+            .extend(path.split('/'));
+        Ok(url)
+    }
+
+    pub(crate) fn transport(&self, error: reqwest::Error) -> Error {
+        Error::transport(&self.address(), error)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("address", &self.address()).finish_non_exhaustive()
+    }
+}
+
+/// How long to wait before sending again; `None` = this is the answer.
+fn again_after(sent: &Result<reqwest::Response, Error>, attempt: u32) -> Option<Duration> {
+    let wait = match sent {
+        Err(Error::Connect { .. }) => Some(BACKOFF * attempt),
+        Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
+            let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+            Some(Duration::from_secs(seconds)).filter(|wait| *wait <= RETRY_AFTER_MAX)
+        }
+        _ => None,
+    };
+    wait.filter(|_| attempt < ATTEMPTS)
+}
+
+/// An empty body is `null`: Vault's 204.
+fn parse(bytes: &[u8]) -> Option<Value> {
+    if bytes.is_empty() { Some(Value::Null) } else { serde_json::from_slice(bytes).ok() }
+}
+
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
+    headers.get("x-request-id").and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_encoded_by_segment() {
+        let check = |base: &str, path: &str, expect: &str| {
+            let client = Client::new(base).unwrap();
+            assert_eq!(client.url(path).unwrap().as_str(), expect);
+        };
+        check("http://h:1", "v1/secret/data/app", "http://h:1/v1/secret/data/app");
+        check("http://h:1/", "v1/a b/c?d#e%", "http://h:1/v1/a%20b/c%3Fd%23e%25");
+        check("http://h:1/prefix/", "v1/ü/", "http://h:1/prefix/v1/%C3%BC/");
+        assert!(Client::new("http://h").unwrap().url("v1/a/../b").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_told_after_three_attempts() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error =
+            Client::new(&format!("http://{free}")).unwrap().read("sys/health", &[]).await.unwrap_err();
+        assert!(matches!(error, Error::Connect { .. }), "{error:?}");
+    }
+}
