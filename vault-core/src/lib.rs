@@ -8,6 +8,7 @@
 //! | [`crypto`] | cryptography as a value |
 //! | [`host`] | the only door to time, tasks and randomness |
 //! | [`secret`], [`id`], [`limits`] | types and bounds that everything shares |
+//! | `testing` (feature) | batteries, fault wrapper, simulation: for whoever implements a contract |
 
 pub mod audit;
 pub mod crypto;
@@ -18,6 +19,8 @@ pub mod limits;
 pub mod request;
 pub mod secret;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use error::{BoxError, Error, ErrorKind};
 pub use request::{Operation, Reply, Request};

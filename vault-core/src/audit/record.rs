@@ -204,8 +204,10 @@ fn parse_write(value: &[u8]) -> Option<(Key, Option<[u8; 32]>)> {
     Some((Key::new(std::str::from_utf8(key).ok()?).ok()?, digest))
 }
 
-/// Cuts text for a column at a character boundary; a record is never refused for being long.
+/// Cuts text for a column at a character boundary; a record is never refused for being long. NUL, which no column of
+/// PostgreSQL can hold and which a client may send as `%00`, becomes U+FFFD: one request must not stop the lane.
 pub fn cut(text: &str) -> String {
+    let text = text.replace('\0', "\u{FFFD}");
     let mut end = text.len().min(AUDIT_TEXT_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -1,9 +1,12 @@
 //! The reference model: one mutex over two ordered maps. Every other store is compared with it.
 
-use super::{AuditLog, Batch, CommitError, Entry, Key, Limit, Range, SnapshotReader, Store, StoreError};
+use super::{
+    AuditLog, Batch, CommitError, Entry, Key, Limit, Range, SnapshotReader, Store, StoreError,
+    judge::{Verdict, check_batch, check_get, judge},
+};
 use crate::{
     audit::{AuditPage, AuditQuery, AuditRow, Cursor, Head},
-    id::{BootId, Rev},
+    id::BootId,
     limits,
 };
 use async_trait::async_trait;
@@ -147,46 +150,4 @@ fn page<'a>(entries: impl Iterator<Item = &'a Entry>, range: &Range, limit: Limi
         taken.push(entry.clone());
     }
     taken
-}
-
-/// What a backend should do with a batch, given the revisions it found.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Every condition holds.
-    Apply,
-    /// A written key is already at the batch's id: it was applied before.
-    Applied,
-    /// The conditions on these keys do not hold.
-    Conflict(Vec<Key>),
-}
-
-/// Judges a batch against the revisions found under lock. Every backend calls this one function.
-pub fn judge(batch: &Batch, found: impl Fn(&Key) -> Option<Rev>) -> Verdict {
-    let mut losers = Vec::new();
-    for (key, op) in batch.ops() {
-        let rev = found(key);
-        if op.writes() && rev == Some(batch.id()) {
-            return Verdict::Applied;
-        }
-        if !op.holds(rev) {
-            losers.push(key.clone());
-        }
-    }
-    if losers.is_empty() { Verdict::Apply } else { Verdict::Conflict(losers) }
-}
-
-/// Refuses a `get` beyond the contract's limits.
-pub fn check_get(keys: &[Key]) -> Result<(), StoreError> {
-    at_most("keys in one get", keys.len(), limits::GET_KEYS_MAX)
-}
-
-/// Refuses a batch beyond the contract's limits.
-pub fn check_batch(batch: &Batch) -> Result<(), StoreError> {
-    at_most("operations in one batch", batch.ops().len(), limits::BATCH_OPS_MAX)?;
-    let largest = batch.ops().filter_map(|(_, op)| op.value()).map(|value| value.as_bytes().len()).max();
-    at_most("bytes in one value", largest.unwrap_or(0), limits::VALUE_BYTES_MAX)
-}
-
-fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), StoreError> {
-    if found > limit { Err(StoreError::TooLarge { what, limit }) } else { Ok(()) }
 }

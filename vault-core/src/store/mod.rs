@@ -14,6 +14,7 @@
 //! - Absence cannot be guarded: hang it on a parent entry that both sides touch.
 
 mod batch;
+pub mod judge;
 mod key;
 pub mod memory;
 
