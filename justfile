@@ -1,0 +1,62 @@
+# The steps of CI, fast ones first. `./scripts/test` installs what they need and runs `ci`.
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+export CARGO_TERM_COLOR := "never"
+export RUST_BACKTRACE := "1"
+target := env("CARGO_TARGET_DIR", "target")
+
+# Every step, in CI's order.
+ci: fmt scripts deny clippy doc build test doctest bench python counts
+
+# The code is formatted.
+fmt: (section "fmt")
+    cargo fmt --all --check
+
+# Shell scripts parse and are clean.
+scripts: (section "scripts")
+    shellcheck -x scripts/start scripts/test scripts/*.sh .ci/run
+
+# Licences, bans and sources of every dependency.
+deny: (section "deny")
+    cargo fetch --locked
+    cargo deny --offline check licenses bans sources
+
+# No warning of rustc or clippy, tests and benches included.
+clippy: (section "clippy")
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+# The documentation builds without a warning.
+doc: (section "doc")
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked
+
+# The binary that the tests from outside start.
+build: (section "build")
+    cargo build --workspace --all-features --locked
+
+# Unit tests, batteries, simulation, and the product from outside; the tidy test among them.
+test: (section "test")
+    cargo nextest run --profile ci --workspace --all-features --locked
+
+# The examples in the documentation; those that must not compile do not.
+doctest: (section "doctest")
+    cargo test --doc --workspace --all-features --locked 2>&1 | tee {{target}}/doctest.log
+
+# Every benchmark runs once. To measure: `cargo bench`.
+bench: (section "bench")
+    cargo test --benches -p secrethub-benches --all-features --locked
+
+# Real clients against the real binary.
+python: (section "python")
+    python -m pytest tests/python --junitxml={{target}}/pytest.xml
+
+# No suite ran fewer tests than tests/expected-counts says.
+counts: (section "counts")
+    python scripts/counts.py {{target}}
+
+# Writes the numbers of the last run into tests/expected-counts.
+counts-update:
+    python scripts/counts.py {{target}} --update
+
+[private]
+section name:
+    @printf '\n==== %s ====\n' {{name}}

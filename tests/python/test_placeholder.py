@@ -1,0 +1,3 @@
+"""Placeholder."""
+def test_x():
+    pass
