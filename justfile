@@ -27,7 +27,7 @@ clippy: (section "clippy")
 
 # The documentation builds without a warning.
 doc: (section "doc")
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --no-deps --all-features --locked
 
 # The binary that the tests from outside start.
 build: (section "build")
