@@ -1,3 +1,0 @@
-"""Placeholder."""
-def test_x():
-    pass
