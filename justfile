@@ -2,7 +2,6 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 export CARGO_TERM_COLOR := "never"
-export RUST_BACKTRACE := "1"
 target := env("CARGO_TARGET_DIR", "target")
 
 # Every step, in CI's order.

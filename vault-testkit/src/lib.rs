@@ -1,1 +1,13 @@
-//! Placeholder while the workspace takes shape.
+//! Launchers of real servers, for tests. A missing program is a failure that names the command which brings it: a test
+//! that skips in silence protects nobody.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's tool fails by panicking"
+)]
+
+pub mod server;
+
+pub use server::{Server, Settings};

@@ -4,6 +4,9 @@ use super::{
     Rule,
     source::{Line, Source, Tree},
 };
+use proc_macro2::Span;
+use std::ops::RangeInclusive;
+use syn::{spanned::Spanned, visit::Visit};
 
 /// No file is longer: one idea a file.
 const FILE_LINES_MAX: usize = 500;
@@ -32,6 +35,10 @@ pub(crate) const RULES: &[Rule] = &[
         good: &[
             ("a/src/lib.rs", "fn a() {\n    b().unwrap(); // Never: b is checked above.\n}\n"),
             ("b/src/lib.rs", "#[cfg(test)]\nmod tests {\n    fn a() { b().unwrap(); }\n}\n"),
+            (
+                "d/src/lib.rs",
+                "#[expect(clippy::unwrap_used, reason = \"b holds\")]\nfn a() { b().unwrap() }\n",
+            ),
             ("c/src/lib.rs", "fn a() { b().unwrap_or(1) } // .unwrap() would be wrong\n"),
         ],
     },
@@ -99,10 +106,41 @@ fn product(tree: &Tree, broken: impl Fn(&Source, &Line<'_>) -> Option<String>) -
 fn panics(tree: &Tree) -> Vec<String> {
     let calls =
         [".unwrap()", ".expect(\"", ".expect(&", ".unwrap_err()", "panic!(", "unreachable!(", "#[ignore"];
-    product(tree, |_, line| {
+    let unexcused = |file: &Source, line: &Line<'_>| {
         let found = calls.iter().find(|call| line.code.contains(**call))?;
-        line.comment.is_empty().then(|| format!("`{found}` without a `// Never:` reason on the line"))
-    })
+        let excused = !line.comment.is_empty()
+            || file.line(line.number - 1).contains("// Never:")
+            || excused_functions(file).iter().any(|lines| lines.contains(&line.number));
+        (!excused).then(|| format!("`{found}` without a `// Never:` reason on the line"))
+    };
+    product(tree, unexcused)
+}
+
+/// Lines of the functions that allow a lint, with a reason: clippy checks that they need it.
+fn excused_functions(file: &Source) -> Vec<RangeInclusive<usize>> {
+    struct Excused(Vec<RangeInclusive<usize>>);
+    impl Excused {
+        fn add(&mut self, attributes: &[syn::Attribute], item: Span) {
+            let has_reason = |attribute: &syn::Attribute| match &attribute.meta {
+                syn::Meta::List(list) => list.tokens.to_string().contains("reason ="),
+                _ => false,
+            };
+            if attributes.iter().any(has_reason) {
+                self.0.push(item.start().line..=item.end().line);
+            }
+        }
+    }
+    impl<'ast> Visit<'ast> for Excused {
+        fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+            self.add(&item.attrs, item.span());
+        }
+        fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+            self.add(&item.attrs, item.span());
+        }
+    }
+    let mut excused = Excused(Vec::new());
+    excused.visit_file(&file.parse());
+    excused.0
 }
 
 fn exposures(tree: &Tree) -> Vec<String> {

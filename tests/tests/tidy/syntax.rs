@@ -13,15 +13,13 @@ const FN_LINES_MAX: usize = 70;
 pub(crate) const RULES: &[Rule] = &[
     Rule {
         name: "a function is read whole",
-        check: |tree| functions(tree, |_, lines| (lines > FN_LINES_MAX).then(|| format!("{lines} lines"))),
+        check: long_functions,
         bad: &[("a/src/lib.rs", LONG_FN)],
         good: &[("a/src/lib.rs", "fn a() {\n}\n")],
     },
     Rule {
         name: "no get_ prefix",
-        check: |tree| {
-            functions(tree, |name, _| name.starts_with("get_").then(|| "drop the `get_`".to_owned()))
-        },
+        check: getters,
         bad: &[("a/src/lib.rs", "impl A { fn get_b(&self) {} }\n")],
         good: &[("a/src/lib.rs", "impl A { fn b(&self) {} fn get(&self) {} }\n")],
     },
@@ -64,16 +62,27 @@ pub(crate) const RULES: &[Rule] = &[
 const LONG_FN: &str = "fn a() {\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\
     \n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n}\n";
 
-/// Complains of each function of which `broken` says so, given its name and its length in lines.
-fn functions(tree: &Tree, broken: impl Fn(&str, usize) -> Option<String>) -> Vec<String> {
+fn long_functions(tree: &Tree) -> Vec<String> {
+    functions(tree, |_, _, lines| (lines > FN_LINES_MAX).then(|| format!("{lines} lines")))
+}
+
+/// In tests a name is a sentence, and may start with any verb.
+fn getters(tree: &Tree) -> Vec<String> {
+    functions(tree, |name, is_test, _| {
+        (name.starts_with("get_") && !is_test).then(|| "drop the `get_`".to_owned())
+    })
+}
+
+/// Complains of each function of which `broken` says so, given its name, whether it is test code, and its lines.
+fn functions(tree: &Tree, broken: impl Fn(&str, bool, usize) -> Option<String>) -> Vec<String> {
     let mut complaints = Vec::new();
     for file in tree.rust() {
         let mut found = Functions(Vec::new());
         found.visit_file(&file.parse());
-        let complain = |(name, first, lines): (String, usize, usize)| {
-            Some(file.at(first, format!("fn {name}: {}", broken(&name, lines)?)))
-        };
-        complaints.extend(found.0.into_iter().filter_map(complain));
+        for (name, first, lines) in found.0 {
+            let what = broken(&name, file.is_test_line(first), lines);
+            complaints.extend(what.map(|what| file.at(first, format!("fn {name}: {what}"))));
+        }
     }
     complaints
 }
