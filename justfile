@@ -5,7 +5,7 @@ export CARGO_TERM_COLOR := "never"
 target := env("CARGO_TARGET_DIR", "target")
 
 # Every step, in CI's order.
-ci: fmt scripts deny clippy doc build test doctest bench python counts
+ci: fmt scripts deny clippy doc build test doctest bench
 
 # The code is formatted.
 fmt: (section "fmt")
