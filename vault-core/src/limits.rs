@@ -17,6 +17,16 @@ pub const LANE_REQUESTS_MAX: usize = 1_024;
 pub const LANE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Requests that may wait for the lane; beyond it a caller is told 503 at once instead of waiting for ever.
 pub const LANE_QUEUE_MAX: usize = 8_192;
+/// Bytes that may wait for the lane; beyond it a caller is told 503, whatever the number of requests.
+pub const LANE_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes that one request may write: one value of the largest size, with room for what stands beside it.
+pub const REQUEST_BYTES_MAX: usize = 2 * VALUE_BYTES_MAX;
+/// First pause before a commit whose outcome is unknown is sent again; doubles up to [`LANE_RETRY_MAX`].
+pub const LANE_RETRY_MIN: Duration = Duration::from_millis(10);
+/// Longest pause before a commit whose outcome is unknown is sent again.
+pub const LANE_RETRY_MAX: Duration = Duration::from_secs(1);
+/// How long a closing lane waits for a store that does not answer. A seal must end, whatever the store does.
+pub const LANE_CLOSE_GRACE: Duration = Duration::from_secs(10);
 /// Entries a page of a scan may hold.
 pub const SCAN_ENTRIES_MAX: usize = 1_000;
 /// Bytes a page of a scan may hold (at least one entry is always returned).

@@ -1,7 +1,16 @@
 //! The audit log: every reply waits until its record is durable, and the chain verifies without the vault.
 
+pub mod chain;
+pub mod checkpoint;
+mod lane;
 mod record;
 mod row;
 
+pub use chain::Chain;
+pub use checkpoint::Checkpoint;
+pub use lane::{
+    AUDIT_STATE_KEY, Change, Draft, FLOORS_KEY, Follower, LANES_KEY, Lane, LaneKeys, LaneParts, SubmitError,
+    Witness, encode_lanes, epoch_key, parse_lanes,
+};
 pub use record::{AuditRecord, Columns, Status, cut};
 pub use row::{AuditPage, AuditQuery, AuditRow, Cursor, Head, Linked};

@@ -37,6 +37,16 @@ impl Op {
         }
     }
 
+    /// Can one operation stand for both: `Some(false)` this one, `Some(true)` the new one, `None` neither.
+    /// A guard merges with an equal guard and gives way to a change that demands the same revision.
+    pub(crate) fn merge(&self, new: &Self) -> Option<bool> {
+        match (self, new) {
+            (Self::Guard(a) | Self::Replace(a, _) | Self::Remove(a), Self::Guard(b)) if a == b => Some(false),
+            (Self::Guard(a), Self::Replace(b, _) | Self::Remove(b)) if a == b => Some(true),
+            _ => None,
+        }
+    }
+
     /// Does it change the key (a guard does not).
     pub fn writes(&self) -> bool {
         !matches!(self, Self::Guard(_))
@@ -103,13 +113,13 @@ impl Batch {
                 slot.insert(op);
                 Ok(())
             }
-            btree_map::Entry::Occupied(mut slot) => match merge(slot.get(), &op) {
-                Merge::Keep => Ok(()),
-                Merge::Take => {
+            btree_map::Entry::Occupied(mut slot) => match slot.get().merge(&op) {
+                Some(false) => Ok(()),
+                Some(true) => {
                     slot.insert(op);
                     Ok(())
                 }
-                Merge::Clash => Err(Clash(slot.key().clone())),
+                None => Err(Clash(slot.key().clone())),
             },
         }
     }
@@ -134,23 +144,14 @@ impl Batch {
         &self.records
     }
 
+    /// Takes the batch apart again: operations by key, and records in order. For a sender whose batch was refused.
+    pub fn into_parts(self) -> (BTreeMap<Key, Op>, Vec<Linked>) {
+        (self.ops, self.records)
+    }
+
     /// Is there nothing to do.
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty() && self.records.is_empty()
-    }
-}
-
-enum Merge {
-    Keep,
-    Take,
-    Clash,
-}
-
-fn merge(staged: &Op, new: &Op) -> Merge {
-    match (staged, new) {
-        (Op::Guard(a) | Op::Replace(a, _) | Op::Remove(a), Op::Guard(b)) if a == b => Merge::Keep,
-        (Op::Guard(a), Op::Replace(b, _) | Op::Remove(b)) if a == b => Merge::Take,
-        _ => Merge::Clash,
     }
 }
 

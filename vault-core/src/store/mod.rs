@@ -39,6 +39,12 @@ impl Sealed {
         Self(bytes)
     }
 
+    /// For the few values that are public by design and must be readable without any key (signed checkpoints).
+    /// Nothing secret ever goes through here.
+    pub fn public(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     /// The ciphertext.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

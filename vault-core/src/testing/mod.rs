@@ -3,11 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod keys;
 mod seed;
+pub mod sim;
 pub mod store;
 pub mod unreliable;
 
+pub use keys::PlainKeys;
 pub use seed::Seed;
+pub use sim::{SimHost, World};
 pub use unreliable::{Fault, Rates, Unreliable};
 
 use std::{

@@ -1,0 +1,115 @@
+//! From a [`Change`] to what queues for the lane. All that can be done without knowing the place in the chain is done
+//! here, on the caller's side: checks, order, digests of what is written.
+
+use super::{Change, SubmitError};
+use crate::{
+    audit::{AuditRecord, Columns},
+    crypto::Hash,
+    id::BootId,
+    limits::{REQUEST_BYTES_MAX, REQUEST_OPS_MAX, VALUE_BYTES_MAX},
+    store::{Key, Op},
+};
+use futures::channel::oneshot;
+use std::time::Duration;
+
+/// What a record weighs in a batch beside its values: its columns, twice, and its link.
+const RECORD_BYTES: usize = 1_024;
+
+/// A change that waits, with who waits for it.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// One operation a key, in key order.
+    pub(super) ops: Vec<(Key, Op)>,
+    /// Complete but for chain, number, time to commit and the clamp of its timestamp.
+    pub(super) record: AuditRecord,
+    pub(super) received: Duration,
+    pub(super) bytes: usize,
+    pub(super) reply: oneshot::Sender<Result<(), SubmitError>>,
+}
+
+/// Where the answer to a change arrives.
+pub(super) type Answer = oneshot::Receiver<Result<(), SubmitError>>;
+
+impl Item {
+    /// Checks a change and makes it ready to be numbered.
+    pub(super) fn new(
+        change: Change,
+        hash: &dyn Hash,
+        own: &Key,
+        audited: bool,
+    ) -> Result<(Self, Answer), SubmitError> {
+        let Change { mut ops, draft, received } = change;
+        normalise(&mut ops, own)?;
+        let bytes = weigh(&ops)?;
+        let mut record = AuditRecord {
+            chain: BootId([0; 16]),
+            seq: 0,
+            columns: draft.columns,
+            writes: Vec::new(),
+            fields: draft.fields,
+        };
+        if audited {
+            record.writes = digests(&ops, hash);
+        } else {
+            blank(&mut record);
+        }
+        let (reply, answer) = oneshot::channel();
+        Ok((Self { ops, record, received, bytes, reply }, answer))
+    }
+
+    /// Tells the caller. One that has left is not told; its change is committed all the same.
+    pub(super) fn answer(self, answer: Result<(), SubmitError>) {
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// Sorts by key and merges a change's own guards as a batch would, so that later on one operation stands for a key.
+fn normalise(ops: &mut Vec<(Key, Op)>, own: &Key) -> Result<(), SubmitError> {
+    if ops.len() > REQUEST_OPS_MAX {
+        return Err(SubmitError::TooLarge);
+    }
+    if ops.iter().any(|(key, _)| key == own) {
+        return Err(SubmitError::Clash(own.clone()));
+    }
+    ops.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut clash = None;
+    ops.dedup_by(|(key, op), (kept_key, kept)| {
+        if key != kept_key {
+            return false;
+        }
+        match kept.merge(op) {
+            Some(true) => std::mem::swap(kept, op),
+            Some(false) => {}
+            None => clash = Some(key.clone()),
+        }
+        true
+    });
+    clash.map_or(Ok(()), |key| Err(SubmitError::Clash(key)))
+}
+
+fn weigh(ops: &[(Key, Op)]) -> Result<usize, SubmitError> {
+    let mut bytes = RECORD_BYTES;
+    for (key, op) in ops {
+        let value = op.value().map_or(0, |value| value.as_bytes().len());
+        if value > VALUE_BYTES_MAX {
+            return Err(SubmitError::TooLarge);
+        }
+        bytes += key.as_str().len() + value;
+    }
+    if bytes > REQUEST_BYTES_MAX { Err(SubmitError::TooLarge) } else { Ok(bytes) }
+}
+
+/// What the record says was written. Guards change nothing and are not listed.
+fn digests(ops: &[(Key, Op)], hash: &dyn Hash) -> Vec<(Key, Option<[u8; 32]>)> {
+    let written = ops.iter().filter(|(_, op)| op.writes());
+    let digest = |op: &Op| op.value().map(|value| hash.sha256(&[value.as_bytes()]));
+    written.map(|(key, op)| (key.clone(), digest(op))).collect()
+}
+
+/// With auditing switched off a record keeps its place in the chain, its time, its request's id and how it ended
+/// (that column has no empty value, and "success" would be a lie).
+fn blank(record: &mut AuditRecord) {
+    let Columns { timestamp, request_id, status, .. } = std::mem::take(&mut record.columns);
+    record.columns = Columns { timestamp, request_id, status, ..Columns::default() };
+    record.fields.clear();
+}
