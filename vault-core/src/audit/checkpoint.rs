@@ -200,3 +200,102 @@ pub fn after(
     let number = number.checked_add(1).ok_or_else(|| Error::internal("checkpoint numbers are used up"))?;
     Ok(Checkpoint { number, previous, time, heads, floors })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Rev;
+    use crate::{
+        Secret,
+        crypto::rustcrypto,
+        store::{Batch, Sealed, memory::Memory},
+    };
+    use futures::FutureExt;
+
+    /// Ed25519 over the example under the seed 07…07; made by another implementation (OpenSSL).
+    const SIGNED: &str = "18661cd4a58ac96b7f50c791b1cbe388d3670164460102ec9aeb983c04724d0d\
+                          0a3abc49b04cea047d75c3be72af7aef414c3fff81cc6b1685efa98f53660202";
+
+    fn example() -> Checkpoint {
+        let mark = |byte: u8| Mark { chain: BootId([byte; 16]), seq: u64::from(byte), link: [byte; 32] };
+        Checkpoint {
+            number: 2,
+            previous: [0x11; 32],
+            time: Timestamp(1_735_689_600_000_000),
+            heads: vec![mark(0x22), mark(0x33)],
+            floors: vec![mark(0x44)],
+        }
+    }
+
+    #[test]
+    fn golden_and_round_trip() {
+        let crypto = rustcrypto::provider();
+        let key = crypto.signer.key(&Secret::new([7; 32]));
+        let bytes = example().sign(&*key);
+        let mark = |byte: &str| format!("{}00000000000000{byte}{}", byte.repeat(16), byte.repeat(32));
+        let previous = "11".repeat(32);
+        let (two, three, four) = (mark("22"), mark("33"), mark("44"));
+        let golden = format!(
+            "010000000000000002{previous}00062a99ba0c6000\
+             00000002{two}{three}00000001{four}{SIGNED}"
+        );
+        assert_eq!(hex::encode(&bytes), golden);
+        assert_eq!(Checkpoint::verify(crypto.signer, &key.public(), &bytes), Ok(example()));
+    }
+
+    #[test]
+    fn every_altered_bit_is_found() {
+        let crypto = rustcrypto::provider();
+        let key = crypto.signer.key(&Secret::new([7; 32]));
+        let good = example().sign(&*key);
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(Checkpoint::verify(crypto.signer, &key.public(), &bad).is_err(), "bit {bit}");
+        }
+        for length in 0..good.len() {
+            assert!(
+                Checkpoint::verify(crypto.signer, &key.public(), &good[..length]).is_err(),
+                "{length} bytes"
+            );
+        }
+        let other = crypto.signer.key(&Secret::new([8; 32]));
+        let stranger = Checkpoint::verify(crypto.signer, &other.public(), &good);
+        assert_eq!(stranger, Err(BadCheckpoint::Signature));
+    }
+
+    #[test]
+    fn numbers_stand_in_keys() {
+        let check = |text: &str, expect: Option<u64>| {
+            assert_eq!(Checkpoint::number_of(&Key::new(text).unwrap()), expect, "{text}");
+        };
+        check("checkpoint/000000000000000a", Some(10));
+        check("checkpoint/ffffffffffffffff", Some(u64::MAX));
+        check("checkpoint/000000000000000A", None);
+        check("checkpoint/a", None);
+        check("checkpoint/+00000000000000a", None);
+        check("lane/000000000000000a", None);
+    }
+
+    #[test]
+    fn the_newest_is_found_wherever_the_row_begins() {
+        let check = |first: u64, last: u64, known: u64| {
+            let store = Memory::default();
+            let mut batch = Batch::new(Rev([1; 16]));
+            for number in first..=last {
+                batch.create(Checkpoint::key(number).unwrap(), Sealed::public(vec![1])).unwrap();
+            }
+            store.commit(&batch).now_or_never().unwrap().unwrap();
+            let found = newest(&store, known).now_or_never().unwrap().unwrap();
+            let expect = (first <= last).then_some(last);
+            assert_eq!(found.map(|(number, _)| number), expect, "{first}..={last} from {known}");
+        };
+        check(1, 0, 0);
+        for last in (1..70).chain([127, 128, 129, 255, 1_000, 4_097, 5_000]) {
+            check(1, last, 0);
+            check(1, last, last);
+            check(1, last, last / 2);
+            check(last, last + 3, 1);
+        }
+    }
+}

@@ -214,3 +214,80 @@ pub fn cut(text: &str) -> String {
     }
     text[..end].to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection::vec, option, prelude::*};
+
+    fn text() -> impl Strategy<Value = Option<String>> {
+        option::of("\\PC{1,12}")
+    }
+
+    prop_compose! {
+        fn columns()(
+            (timestamp, elapsed_us) in any::<(u64, u64)>(),
+            (operation, path, request_id) in ("\\PC{0,8}", "\\PC{0,8}", "\\PC{0,8}"),
+            (secret_id, client_ip, actor, accessor, mount) in (text(), text(), text(), text(), text()),
+            (user_agent, rule, lease_id, error) in (text(), text(), text(), text()),
+            failed in any::<bool>(),
+        ) -> Columns {
+            let status = if failed { Status::Failure } else { Status::Success };
+            let timestamp = Timestamp(timestamp);
+            Columns {
+                timestamp, operation, secret_id, client_ip, status, actor, accessor, path, mount, user_agent,
+                rule, request_id, lease_id, error, elapsed_us,
+            }
+        }
+    }
+
+    prop_compose! {
+        fn record()(
+            chain in any::<[u8; 16]>(),
+            seq in any::<u64>(),
+            columns in columns(),
+            writes in vec(("[a-z]{1,9}", option::of(any::<[u8; 32]>())), 0..4),
+            fields in vec(("\\PC{0,9}", any::<[u8; 16]>()), 0..4),
+        ) -> AuditRecord {
+            let writes = writes.into_iter().map(|(key, digest)| (Key::new(key).unwrap(), digest)).collect();
+            AuditRecord { chain: BootId(chain), seq, columns, writes, fields }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn canonical_bytes_round_trip(record in record()) {
+            prop_assert_eq!(AuditRecord::parse(&record.canonical()), Some(record));
+        }
+
+        /// Whatever is accepted is what `canonical` would have written; nothing panics.
+        #[test]
+        fn altered_bytes_are_refused_or_another_record(
+            record in record(), at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<bool>(),
+        ) {
+            let mut bytes = record.canonical();
+            let at = at.index(bytes.len());
+            if cut { bytes.truncate(at) } else { bytes[at] = to }
+            if let Some(read) = AuditRecord::parse(&bytes) {
+                prop_assert_eq!(read.canonical(), bytes);
+            }
+        }
+
+        #[test]
+        fn random_bytes_never_panic(mut bytes in vec(any::<u8>(), 0..80), good in any::<bool>()) {
+            if let (true, Some(first)) = (good, bytes.first_mut()) {
+                *first = FORMAT;
+            }
+            let _ = AuditRecord::parse(&bytes);
+        }
+    }
+
+    #[test]
+    fn text_is_cut_at_a_character() {
+        let check = |length: usize, expect: usize| assert_eq!(cut(&"é".repeat(length)).len(), expect);
+        check(0, 0);
+        check(512, 1_024);
+        check(600, 1_024);
+        assert_eq!(cut(&format!("a{}", "é".repeat(600))).len(), 1_023);
+    }
+}

@@ -1,12 +1,12 @@
 //! From a [`Change`] to what queues for the lane. All that can be done without knowing the place in the chain is done
 //! here, on the caller's side: checks, order, digests of what is written.
 
-use super::{Change, SubmitError};
+use super::{Change, Draft, SubmitError};
 use crate::{
-    audit::{AuditRecord, Columns},
+    audit::{AuditRecord, Columns, cut},
     crypto::Hash,
     id::BootId,
-    limits::{REQUEST_BYTES_MAX, REQUEST_OPS_MAX, VALUE_BYTES_MAX},
+    limits::{AUDIT_FIELDS_MAX, AUDIT_TEXT_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_OPS_MAX, VALUE_BYTES_MAX},
     store::{Key, Op},
 };
 use futures::channel::oneshot;
@@ -41,6 +41,7 @@ impl Item {
         let Change { mut ops, draft, received } = change;
         normalise(&mut ops, own)?;
         let bytes = weigh(&ops)?;
+        let draft = tidy(draft);
         let mut record = AuditRecord {
             chain: BootId([0; 16]),
             seq: 0,
@@ -99,6 +100,40 @@ fn weigh(ops: &[(Key, Op)]) -> Result<usize, SubmitError> {
     if bytes > REQUEST_BYTES_MAX { Err(SubmitError::TooLarge) } else { Ok(bytes) }
 }
 
+/// Makes the texts of a record fit for every store: cut, without NUL (PostgreSQL has no text with it, and one bad record
+/// must not spoil a merged commit), and never an empty `Some`, which reads back as `None`.
+fn tidy(mut draft: Draft) -> Draft {
+    let c = &mut draft.columns;
+    [&mut c.operation, &mut c.path, &mut c.request_id].into_iter().for_each(tidy_text);
+    let optional = [
+        &mut c.secret_id,
+        &mut c.client_ip,
+        &mut c.actor,
+        &mut c.accessor,
+        &mut c.mount,
+        &mut c.user_agent,
+        &mut c.rule,
+        &mut c.lease_id,
+        &mut c.error,
+    ];
+    for text in optional {
+        text.iter_mut().for_each(tidy_text);
+        text.take_if(|text| text.is_empty());
+    }
+    draft.fields.truncate(AUDIT_FIELDS_MAX);
+    draft.fields.iter_mut().for_each(|(name, _)| tidy_text(name));
+    draft
+}
+
+fn tidy_text(text: &mut String) {
+    if text.len() > AUDIT_TEXT_BYTES_MAX {
+        *text = cut(text);
+    }
+    if text.contains('\0') {
+        *text = text.replace('\0', " ");
+    }
+}
+
 /// What the record says was written. Guards change nothing and are not listed.
 fn digests(ops: &[(Key, Op)], hash: &dyn Hash) -> Vec<(Key, Option<[u8; 32]>)> {
     let written = ops.iter().filter(|(_, op)| op.writes());
@@ -112,4 +147,33 @@ fn blank(record: &mut AuditRecord) {
     let Columns { timestamp, request_id, status, .. } = std::mem::take(&mut record.columns);
     record.columns = Columns { timestamp, request_id, status, ..Columns::default() };
     record.fields.clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_fit_every_store() {
+        let check = |text: &str, expect: Option<&str>| {
+            let columns = Columns {
+                path: text.to_owned(),
+                user_agent: Some(text.to_owned()),
+                error: Some(text.to_owned()),
+                ..Columns::default()
+            };
+            let tidied = tidy(Draft { columns, fields: vec![(text.to_owned(), [0; 16]); 40] });
+            assert_eq!(tidied.columns.path, expect.unwrap_or_default());
+            assert_eq!(tidied.columns.user_agent.as_deref(), expect);
+            assert_eq!(tidied.columns.error.as_deref(), expect);
+            assert_eq!(
+                tidied.fields,
+                vec![(expect.unwrap_or_default().to_owned(), [0; 16]); AUDIT_FIELDS_MAX]
+            );
+        };
+        check("plain", Some("plain"));
+        check("", None);
+        check("a\0b", Some("a b"));
+        check(&"x".repeat(5_000), Some(&"x".repeat(AUDIT_TEXT_BYTES_MAX)));
+    }
 }
