@@ -67,6 +67,11 @@ pub const PATH_BYTES_MAX: usize = 400;
 pub const PBKDF2_ITERATIONS_MIN: u32 = 100_000;
 /// PBKDF2-HMAC-SHA-256 iterations for new material (OWASP Password Storage Cheat Sheet, 2025).
 pub const PBKDF2_ITERATIONS: u32 = 600_000;
+/// Random bytes a generator gives before it takes fresh entropy: one call of the operating system in 87,000 nonces
+/// costs nothing, and a leaked state tells the future no further than this.
+pub const RNG_RESEED_BYTES: usize = 1024 * 1024;
+/// Generators side by side: more than the threads of a busy node, so that a nonce seldom waits for a lock.
+pub const RNG_SHARDS: usize = 16;
 /// Most memory an Argon2id hash may take in KiB (1 GiB): a stored cost must not be able to exhaust the server.
 pub const ARGON2_MEMORY_KIB_MAX: u32 = 1 << 20;
 /// Most passes of an Argon2id hash, for the same reason.

@@ -158,7 +158,7 @@ fn cryptography(tree: &Tree) -> Vec<String> {
         "ed25519_dalek",
         "aws_lc_rs",
         "blahaj",
-        "rand_chacha",
+        "chacha20",
         "ring",
     ];
     paths(tree, |file, path| {

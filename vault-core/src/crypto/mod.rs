@@ -6,8 +6,14 @@ use std::fmt;
 
 #[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
 mod argon2id;
+#[cfg(feature = "aws-lc-rs")]
+pub mod aws_lc;
+#[cfg(any(test, feature = "testing"))]
+pub mod battery;
+pub mod rng;
 #[cfg(feature = "rustcrypto")]
 pub mod rustcrypto;
+pub mod shamir;
 #[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
 mod strict;
 
@@ -26,7 +32,7 @@ pub trait Cipher: fmt::Debug + Send + Sync {
 pub trait CipherKey: fmt::Debug + Send + Sync {
     /// Encrypts in place and returns the tag. A nonce is used once.
     fn seal(&self, nonce: &[u8; 12], aad: &[u8], data: &mut [u8]) -> [u8; 16];
-    /// Decrypts in place; on failure `data` holds nothing of the plaintext.
+    /// Decrypts in place; on failure `data` is all zeros.
     fn open(&self, nonce: &[u8; 12], aad: &[u8], data: &mut [u8], tag: &[u8; 16]) -> Result<(), Unauthentic>;
 }
 
@@ -89,7 +95,7 @@ impl Label {
 pub trait Kdf: fmt::Debug + Send + Sync {
     /// HKDF with `info` = label ‖ 0x00 ‖ context and an empty salt.
     fn hkdf(&self, key: &[u8], label: Label, context: &[u8]) -> Key32;
-    /// PBKDF2. Runs long: call it through `Host::run_blocking`.
+    /// PBKDF2; no iterations count as one. Runs long: call it through `Host::run_blocking`.
     fn pbkdf2(&self, password: &[u8], salt: &[u8], iterations: u32) -> Key32;
     /// Argon2id, version 0x13. Runs long and takes much memory.
     fn argon2id(&self, password: &[u8], salt: &[u8], cost: Argon2Cost) -> Result<Key32, InvalidCost>;
