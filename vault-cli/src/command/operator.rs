@@ -1,0 +1,157 @@
+//! `operator …`: what whoever runs a server does to its seal and keys.
+
+use super::{Command, status};
+use crate::{
+    context::Context,
+    failure::{Failure, OK},
+    input, output,
+};
+use clap::{Parser, Subcommand};
+use secrethub_client::{Init, InitKeys};
+use serde_json::{Value, json};
+
+/// Initialise, unseal, seal, rotate
+#[derive(Parser, Debug)]
+#[command(name = "operator")]
+pub(crate) struct Operator {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// Make the keys of a new vault; they are shown once and never again
+    Init {
+        /// Shares to split the unseal key into
+        #[arg(long, short = 'n', default_value_t = 5)]
+        key_shares: u8,
+        /// Shares that unseal
+        #[arg(long, short = 't', default_value_t = 3)]
+        key_threshold: u8,
+        /// Only tell whether the vault is initialised: exit code 0 yes, 2 no
+        #[arg(long)]
+        status: bool,
+    },
+    /// Give one share of the unseal key: prompted for, or a line of stdin
+    Unseal {
+        /// Forget the shares given so far
+        #[arg(long)]
+        reset: bool,
+        /// `-` for stdin, `@FILE` for a file; a bare share works too but stays in the shell's history
+        #[arg(value_name = "SHARE")]
+        share: Option<String>,
+    },
+    /// Forget the keys until the vault is unsealed again
+    Seal,
+    /// Install a new data key; what the old ones sealed stays readable
+    Rotate,
+    /// Show the active data key
+    KeyStatus,
+}
+
+impl Command for Operator {
+    async fn run(self, context: Context) -> Result<u8, Failure> {
+        match self.action {
+            Action::Init { status: true, .. } => init_status(&context).await,
+            Action::Init { key_shares, key_threshold, .. } => {
+                let init = Init { shares: key_shares, threshold: key_threshold };
+                let keys = context.client_with(None)?.init(init).await?;
+                context.print(&json_of(&keys, init), &json_of(&keys, init), || table(&keys, init))
+            }
+            Action::Unseal { reset: true, .. } => {
+                status::print(&context, &context.client_with(None)?.unseal_reset().await?)
+            }
+            Action::Unseal { share, .. } => {
+                let share = input::secret_by(share.as_deref(), "Unseal Key (will be hidden): ")?;
+                status::print(&context, &context.client_with(None)?.unseal(&share).await?)
+            }
+            Action::Seal => {
+                context.client()?.seal().await?;
+                output::say("Success! Vault is sealed.").map(|()| OK)
+            }
+            Action::Rotate => {
+                let client = context.client()?;
+                client.rotate().await?;
+                print_key_status(&context, "Success! Rotated key\n\n").await
+            }
+            Action::KeyStatus => print_key_status(&context, "").await,
+        }
+    }
+}
+
+async fn init_status(context: &Context) -> Result<u8, Failure> {
+    if context.client_with(None)?.seal_status().await?.initialized {
+        return output::say("Vault is initialized").map(|()| OK);
+    }
+    Err(Failure::remote("Vault is not initialized").hint("initialise it: secrethub operator init"))
+}
+
+async fn print_key_status(context: &Context, before: &str) -> Result<u8, Failure> {
+    let key = context.client()?.key_status().await?;
+    context.print(&key, &json!(key), || {
+        let rows = [
+            ("Key Term", key.term.to_string()),
+            ("Install Time", key.install_time.clone()),
+            ("Encryption Count", key.encryptions.to_string()),
+        ];
+        format!("{before}{}", output::key_values(&rows))
+    })
+}
+
+/// The keys under Vault's names.
+fn json_of(keys: &InitKeys, init: Init) -> Value {
+    json!({
+        "unseal_keys_b64": keys.keys_base64,
+        "unseal_keys_hex": keys.keys,
+        "unseal_shares": init.shares,
+        "unseal_threshold": init.threshold,
+        "recovery_keys_b64": [],
+        "recovery_keys_hex": [],
+        "recovery_keys_shares": 0,
+        "recovery_keys_threshold": 0,
+        "root_token": keys.root_token,
+    })
+}
+
+fn table(keys: &InitKeys, init: Init) -> String {
+    let shares = keys.keys_base64.iter().enumerate();
+    let lines: Vec<_> = shares.map(|(index, key)| format!("Unseal Key {}: {key}", index + 1)).collect();
+    let Init { shares, threshold } = init;
+    format!(
+        "{}\n\nInitial Root Token: {}\n\n\
+Vault initialized with {shares} key shares and a key threshold of {threshold}. Please securely
+distribute the key shares printed above. When the Vault is re-sealed,
+restarted, or stopped, you must supply at least {threshold} of these keys to unseal it
+before it can start servicing requests.
+
+Nothing stores these keys. Without at least {threshold} of them, the Vault will remain
+permanently sealed!",
+        lines.join("\n"),
+        keys.root_token
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> InitKeys {
+        let text = r#"{"keys": ["00ff", "01fe"], "keys_base64": ["AP8=", "Af4="], "root_token": "shs.root"}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn init_prints_what_scripts_grep_for() {
+        let text = table(&keys(), Init { shares: 2, threshold: 2 });
+        let head = "Unseal Key 1: AP8=\nUnseal Key 2: Af4=\n\nInitial Root Token: shs.root\n\nVault initialized with 2";
+        assert!(text.starts_with(head), "{text}");
+    }
+
+    #[test]
+    fn init_as_json_has_vaults_names() {
+        let value = json_of(&keys(), Init { shares: 2, threshold: 2 });
+        assert_eq!(value["unseal_keys_b64"], json!(["AP8=", "Af4="]));
+        assert_eq!(value["unseal_keys_hex"], json!(["00ff", "01fe"]));
+        assert_eq!(value["root_token"], "shs.root");
+    }
+}
