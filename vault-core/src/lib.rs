@@ -6,11 +6,13 @@
 //! | [`store`] | the contract of a store, and the reference model in memory |
 //! | [`audit`] | records, chain, lane, checkpoints, verify |
 //! | [`crypto`] | cryptography as a value |
+//! | [`barrier`] | seal, keyring, envelope: nothing secret reaches a store in the clear |
 //! | [`host`] | the only door to time, tasks and randomness |
 //! | [`secret`], [`id`], [`limits`] | types and bounds that everything shares |
 //! | `testing` (feature) | batteries, fault wrapper, simulation: for whoever implements a contract |
 
 pub mod audit;
+pub mod barrier;
 pub mod crypto;
 pub mod error;
 pub mod host;

@@ -1,0 +1,395 @@
+//! The barrier: everything that leaves for the store is sealed here, everything that comes back is opened here.
+//!
+//! ```text
+//! guard's key ──wraps──▶ root key ──HKDF──▶ keyring's key ──seals──▶ keyring
+//!                                                                      ├─ terms ──HKDF(boot)──▶ data keys ─▶ entries
+//!                                                                      └─ named keys: token index, value hash, audit
+//! ```
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`seal`](Seal), `wrap`, `static_seal`, `shamir_seal` | who guards the root key; the document `sys/seal` |
+//! | `progress` | the shares given so far on this node |
+//! | `keyring` | terms and named keys; the entry `sys/keyring` |
+//! | `envelope` | the bytes of a sealed value |
+//! | `data_keys` | scheduled keys of other boots |
+//! | `lane_keys` | what the audit lane asks of the barrier |
+//! | `rewrap` | the pure step of the job that brings entries to the active term |
+//!
+//! Only this module makes [`Sealed`] of anything that is not public. Whoever drops the last [`Barrier`] has sealed the node: its keys are wiped.
+
+mod birth;
+mod data_keys;
+mod envelope;
+mod fault;
+mod keyring;
+mod lane_keys;
+mod progress;
+mod rewrap;
+mod root;
+mod seal;
+mod shamir_seal;
+mod static_seal;
+mod wrap;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub use birth::{Birth, NewSeal, make_vault};
+pub use fault::{Broken, Fault};
+pub use keyring::Keyring;
+pub use progress::UnsealProgress;
+pub use rewrap::{Rewrapped, rewrap_page};
+pub use root::RootKey;
+pub use seal::{Seal, SealFile};
+pub use shamir_seal::{SHARE_BYTES, ShamirSeal, Shares, parse_share};
+pub use static_seal::{MasterKey, StaticSeal};
+pub use wrap::{Guard, Wrap};
+
+use crate::{
+    Error, ErrorKind, Secret,
+    crypto::{
+        CipherKey, CryptoProvider, HmacKey, Label, SigningKey,
+        rng::{Entropy, SharedCsprng},
+    },
+    host::Host,
+    id::{BootId, Timestamp},
+    limits::{BOOT_ENCRYPTIONS_MAX, VALUE_BYTES_MAX},
+    store::{Entry, Key, Sealed},
+};
+use data_keys::{DataKey, DataKeys};
+use envelope::{Envelope, Header, OVERHEAD};
+use keyring::Named;
+use std::{
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Where the seal file stands.
+pub const SEAL_KEY: &str = "sys/seal";
+/// Where the keyring stands.
+pub const KEYRING_KEY: &str = "sys/keyring";
+
+/// An unsealed barrier. Shared by all requests; holds no lock while it encrypts.
+pub struct Barrier {
+    crypto: CryptoProvider,
+    host: Arc<dyn Host>,
+    rng: SharedCsprng,
+    keyring_key: Box<dyn CipherKey>,
+    token_index: Box<dyn HmacKey>,
+    value_hash: Box<dyn HmacKey>,
+    audit: Box<dyn HmacKey>,
+    audit_signer: Box<dyn SigningKey>,
+    state: RwLock<Arc<State>>,
+    others: DataKeys,
+    /// [`BOOT_ENCRYPTIONS_MAX`], less in tests.
+    encryptions_max: u64,
+}
+
+/// The keyring in force and the data key that new values are sealed under.
+struct State {
+    keyring: Arc<Keyring>,
+    term: u32,
+    /// Salt of the data key. The node's boot id at first; a fresh one after each 2³⁰ encryptions or rotation, so the
+    /// boot in an envelope's header may differ from the boot that names the audit chain.
+    salt: BootId,
+    key: DataKey,
+    /// Encryptions under `key`.
+    sealed: AtomicU64,
+    /// Encryptions under earlier salts of this term that the keyring has not recorded.
+    before: u64,
+}
+
+/// What `sys/key-status` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyStatus {
+    /// The active term.
+    pub term: u32,
+    /// When it was installed.
+    pub install_time: Timestamp,
+    /// Encryptions under it: what the keyring recorded when it was last written, and this node's since it unsealed.
+    /// Other nodes' and earlier runs' since that write are not in it.
+    pub encryptions: u64,
+}
+
+impl Barrier {
+    /// Opens the keyring with the root key. `boot` must be fresh at each unseal: it salts the data key, whose
+    /// encryptions are counted from zero.
+    ///
+    /// `Internal` with a [`Fault`] when the keyring was changed or belongs to another root key.
+    pub fn unlock(
+        crypto: CryptoProvider,
+        host: Arc<dyn Host>,
+        boot: BootId,
+        root: RootKey,
+        keyring: &Entry,
+    ) -> Result<Self, Error> {
+        let keyring_key = keyring_cipher(crypto, &root);
+        drop(root);
+        let keyring = open_keyring(&*keyring_key, keyring)?;
+        Ok(Self::new(crypto, host, boot, keyring_key, keyring))
+    }
+
+    fn new(
+        crypto: CryptoProvider,
+        host: Arc<dyn Host>,
+        boot: BootId,
+        keyring_key: Box<dyn CipherKey>,
+        keyring: Keyring,
+    ) -> Self {
+        let hmac = |name| crypto.hmac.key(keyring.named(name).expose());
+        Self {
+            rng: make_rng(&host),
+            keyring_key,
+            token_index: hmac(Named::TokenIndex),
+            value_hash: hmac(Named::ValueHash),
+            audit: hmac(Named::Audit),
+            audit_signer: crypto.signer.key(keyring.named(Named::AuditSigning)),
+            state: RwLock::new(Arc::new(State::new(crypto, Arc::new(keyring), boot, 0))),
+            others: DataKeys::default(),
+            encryptions_max: BOOT_ENCRYPTIONS_MAX,
+            crypto,
+            host,
+        }
+    }
+
+    /// Seals a value for `key`, and for no other. `TooLarge` beyond what a store takes.
+    pub fn seal(&self, key: &Key, plain: &[u8]) -> Result<Sealed, Error> {
+        if plain.len() > VALUE_BYTES_MAX - OVERHEAD {
+            let limit = VALUE_BYTES_MAX - OVERHEAD;
+            return Err(Error::new(ErrorKind::TooLarge, format!("a stored value has at most {limit} bytes")));
+        }
+        let state = self.counted();
+        let header = self.header(envelope::ENTRY, state.term, state.salt);
+        Ok(envelope::seal(&**state.key, header, key, plain))
+    }
+
+    /// Opens what [`Barrier::seal`] once made for this key, under whichever boot and term.
+    ///
+    /// The error's source is a [`Fault`]. `Unavailable` when the term is unknown: [`Barrier::reload`] and try again.
+    /// `Internal` when the bytes were changed, moved or made elsewhere.
+    pub fn open(&self, entry: &Entry) -> Result<Secret<Vec<u8>>, Error> {
+        self.open_parts(entry).map_err(|broken| broken.at(entry.key.as_str()))
+    }
+
+    fn open_parts(&self, entry: &Entry) -> Result<Secret<Vec<u8>>, Broken> {
+        let envelope = Envelope::parse(entry.value.as_bytes(), envelope::ENTRY)?;
+        let state = self.state();
+        let id = (envelope.header.term, envelope.header.boot);
+        if id == (state.term, state.salt) {
+            return envelope.open(&**state.key, &entry.key);
+        }
+        if let Some(key) = self.others.get(id) {
+            return envelope.open(&**key, &entry.key);
+        }
+        let key = derive_data_key(self.crypto, &state.keyring, id).ok_or(Broken::UnknownTerm(id.0))?;
+        let plain = envelope.open(&**key, &entry.key)?;
+        self.others.keep(id, key);
+        Ok(plain)
+    }
+
+    /// Where a token is found in the store: a keyed hash, so that who reads the store learns no token.
+    pub fn token_index(&self, token: &str) -> [u8; 32] {
+        self.token_index.tag(&[token.as_bytes()])
+    }
+
+    /// What the audit log says of a value: equal values under one name hash alike, and nothing else shows. The name's
+    /// length stands in front, so that no name and value run into another pair.
+    pub fn value_hash(&self, name: &str, value: &[u8]) -> [u8; 16] {
+        let length = (name.len() as u64).to_be_bytes();
+        let tag = self.value_hash.tag(&[&length, name.as_bytes(), value]);
+        let mut short = [0; 16];
+        short.copy_from_slice(&tag[..16]);
+        short
+    }
+
+    /// HMAC over the newest link of an audit chain.
+    pub fn audit_mac(&self, link: &[u8; 32]) -> [u8; 32] {
+        self.audit.tag(&[link])
+    }
+
+    /// Signs checkpoints.
+    pub fn audit_signer(&self) -> &dyn SigningKey {
+        &*self.audit_signer
+    }
+
+    /// Fills `out` from a generator in this process that is reseeded from the host.
+    pub fn make_bytes(&self, out: &mut [u8]) {
+        self.rng.fill(out);
+    }
+
+    /// The active term.
+    pub fn key_status(&self) -> KeyStatus {
+        let state = self.state();
+        let active = state.keyring.active();
+        KeyStatus {
+            term: active.number,
+            install_time: active.installed,
+            encryptions: active.encryptions + self.unrecorded(&state),
+        }
+    }
+
+    /// Adds a term to the keyring as it was just read, for the caller to commit with `replace(read)` and then
+    /// [`Barrier::adopt`]. The commit must also replace every lane's epoch entry, so that no node goes on sealing
+    /// under the old term unaware.
+    pub fn rotate(&self, read: &Entry) -> Result<(Sealed, Keyring), Error> {
+        self.rewrite(read, |keyring| keyring.rotate(&*self.host))
+    }
+
+    /// Removes a term, likewise. The caller has proved that nothing is sealed under it: a whole scan, begun after
+    /// every lane had seen the rotation, found no [`Rewrapped::oldest`] as old as it. `Invalid` for the active term
+    /// and for one that the keyring does not hold.
+    pub fn retire(&self, read: &Entry, term: u32) -> Result<(Sealed, Keyring), Error> {
+        self.rewrite(read, |keyring| keyring.retire(term))
+    }
+
+    fn rewrite(
+        &self,
+        read: &Entry,
+        change: impl FnOnce(&mut Keyring) -> Result<(), Error>,
+    ) -> Result<(Sealed, Keyring), Error> {
+        let mut keyring = open_keyring(&*self.keyring_key, read)?;
+        let status = self.key_status();
+        if keyring.active().number == status.term {
+            keyring.count(status.encryptions);
+        }
+        change(&mut keyring)?;
+        Ok((self.seal_keyring(&keyring)?, keyring))
+    }
+
+    /// Uses a keyring from now on, unless a newer one is already in use. To be called once it is committed.
+    pub fn adopt(&self, keyring: Keyring) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if keyring.generation() <= state.keyring.generation() {
+            return;
+        }
+        let same_term = keyring.active().number == state.term;
+        let counted = state.keyring.active().encryptions + self.unrecorded(&state);
+        let before = if same_term { counted.saturating_sub(keyring.active().encryptions) } else { 0 };
+        *state = Arc::new(State::new(self.crypto, Arc::new(keyring), self.make_salt(), before));
+        self.others.clear();
+    }
+
+    /// Takes over what another node made of the keyring. An older or equal one changes nothing.
+    pub fn reload(&self, keyring: &Entry) -> Result<(), Error> {
+        self.adopt(open_keyring(&*self.keyring_key, keyring)?);
+        Ok(())
+    }
+
+    /// Seals an entry's value anew under the active term; `None` when it already is.
+    pub fn rewrap(&self, entry: &Entry) -> Result<Option<Sealed>, Error> {
+        if self.term_of(entry)? == self.state().term {
+            return Ok(None);
+        }
+        let plain = self.open(entry)?;
+        self.seal(&entry.key, plain.expose()).map(Some)
+    }
+
+    /// The term that an entry claims to be sealed under; believed only once it opens.
+    fn term_of(&self, entry: &Entry) -> Result<u32, Error> {
+        Envelope::parse(entry.value.as_bytes(), envelope::ENTRY)
+            .map(|envelope| envelope.header.term)
+            .map_err(|broken| broken.at(entry.key.as_str()))
+    }
+
+    fn seal_keyring(&self, keyring: &Keyring) -> Result<Sealed, Error> {
+        let header = self.header(envelope::KEYRING, 0, self.state().salt);
+        let plain = keyring.to_bytes();
+        Ok(envelope::seal(&*self.keyring_key, header, &keyring_key()?, plain.expose()))
+    }
+
+    fn header(&self, format: u8, term: u32, boot: BootId) -> Header {
+        let mut nonce = [0; 12];
+        self.rng.fill(&mut nonce);
+        Header { format, term, boot, nonce }
+    }
+
+    fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The state, with one more encryption counted.
+    fn counted(&self) -> Arc<State> {
+        let state = self.state();
+        if state.sealed.fetch_add(1, Ordering::Relaxed) < self.encryptions_max {
+            return state;
+        }
+        self.take_new_salt()
+    }
+
+    /// Whoever finds the data key used up replaces it; who comes second finds it done.
+    fn take_new_salt(&self) -> Arc<State> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if state.sealed.load(Ordering::Relaxed) >= self.encryptions_max {
+            let (keyring, before) = (Arc::clone(&state.keyring), self.unrecorded(&state));
+            *state = Arc::new(State::new(self.crypto, keyring, self.make_salt(), before));
+        }
+        state.sealed.fetch_add(1, Ordering::Relaxed);
+        Arc::clone(&state)
+    }
+
+    /// Encryptions of this node under the active term that the keyring has not recorded. Who finds the key used up
+    /// has counted once more without encrypting.
+    fn unrecorded(&self, state: &State) -> u64 {
+        state.before + state.sealed.load(Ordering::Relaxed).min(self.encryptions_max)
+    }
+
+    fn make_salt(&self) -> BootId {
+        let mut salt = BootId([0; 16]);
+        self.rng.fill(&mut salt.0);
+        salt
+    }
+}
+
+impl State {
+    fn new(crypto: CryptoProvider, keyring: Arc<Keyring>, salt: BootId, before: u64) -> Self {
+        let active = keyring.active();
+        let (term, key) = (active.number, schedule(crypto, &active.key, salt));
+        Self { keyring, term, salt, key, sealed: AtomicU64::new(0), before }
+    }
+}
+
+fn make_rng(host: &Arc<dyn Host>) -> SharedCsprng {
+    let host = Arc::clone(host);
+    let entropy: Entropy = Arc::new(move |bytes: &mut [u8]| host.fill_random(bytes));
+    SharedCsprng::new(&entropy)
+}
+
+fn derive_data_key(
+    crypto: CryptoProvider,
+    keyring: &Keyring,
+    (term, boot): (u32, BootId),
+) -> Option<DataKey> {
+    keyring.term(term).map(|term| schedule(crypto, &term.key, boot))
+}
+
+fn schedule(crypto: CryptoProvider, term_key: &crate::Key32, salt: BootId) -> DataKey {
+    Arc::new(crypto.cipher.key(&crypto.kdf.hkdf(term_key.expose(), Label::DataKey, &salt.0)))
+}
+
+fn keyring_cipher(crypto: CryptoProvider, root: &RootKey) -> Box<dyn CipherKey> {
+    crypto.cipher.key(&crypto.kdf.hkdf(root.expose(), Label::Keyring, b""))
+}
+
+fn open_keyring(cipher: &dyn CipherKey, entry: &Entry) -> Result<Keyring, Error> {
+    let refuse = |broken: Broken| broken.at(KEYRING_KEY);
+    let envelope = Envelope::parse(entry.value.as_bytes(), envelope::KEYRING).map_err(refuse)?;
+    let plain = envelope.open(cipher, &keyring_key()?).map_err(refuse)?;
+    Keyring::parse(plain.expose()).map_err(refuse)
+}
+
+fn keyring_key() -> Result<Key, Error> {
+    Key::new(KEYRING_KEY).map_err(Error::internal)
+}
+
+impl fmt::Debug for Barrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Barrier").field("term", &state.term).field("crypto", &self.crypto.name).finish()
+    }
+}
