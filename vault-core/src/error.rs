@@ -33,6 +33,8 @@ pub enum ErrorKind {
     Sealed,
     /// Initialise the vault first.
     Uninitialized,
+    /// Somebody changed it meanwhile; nothing was done. The door runs such a request again until its deadline.
+    Conflict,
     /// Nothing was changed, or the outcome will be known later; try again.
     Unavailable,
     /// A bug or a broken invariant; the operator finds the cause under the request id.

@@ -8,22 +8,33 @@
 //! | [`crypto`] | cryptography as a value |
 //! | [`barrier`] | seal, keyring, envelope: nothing secret reaches a store in the clear |
 //! | [`host`] | the only door to time, tasks and randomness |
+//! | [`vault`](Vault), [`cx`], [`engine`] | the one door, what an engine may touch, and the engines |
+| [`token`], [`policy`], [`system`] | who asks, what they may, and operating the vault |
+| [`host`] | the only door to time, tasks and randomness |
 //! | [`secret`], [`id`], [`limits`] | types and bounds that everything shares |
 //! | `testing` (feature) | batteries, fault wrapper, simulation: for whoever implements a contract |
 
 pub mod audit;
 pub mod barrier;
 pub mod crypto;
+pub mod cx;
+pub mod engine;
 pub mod error;
 pub mod host;
 pub mod id;
+mod job;
 pub mod limits;
+pub mod policy;
 pub mod request;
 pub mod secret;
 pub mod store;
+pub mod system;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod token;
+mod vault;
 
 pub use error::{BoxError, Error, ErrorKind};
 pub use request::{Operation, Reply, Request};
 pub use secret::{Key32, Secret};
+pub use vault::{Parts, Vault};

@@ -80,3 +80,9 @@ pub const ARGON2_PASSES_MAX: u32 = 64;
 pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(32 * 24 * 3_600);
 /// Longest lease unless configured: 32 days.
 pub const LEASE_TTL_MAX: Duration = Duration::from_secs(32 * 24 * 3_600);
+/// Names that one listing returns; a longer one is paged with `after`.
+pub const LIST_NAMES_MAX: usize = 100_000;
+/// Tokens that one activation of the expiry job removes a shard.
+pub const EXPIRE_PAGE: usize = 100;
+/// Random bytes that `sys/tools/random` makes at once.
+pub const RANDOM_BYTES_MAX: usize = 128 * 1024;

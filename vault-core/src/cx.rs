@@ -1,0 +1,312 @@
+//! [`Cx`]: all that an engine may touch during one request: its own mount's keys, the clock, randomness, who asks,
+//! and the batch that is being staged. Core commits the batch together with the request's audit record.
+
+mod operate;
+
+use crate::{
+    Secret,
+    barrier::Barrier,
+    engine::Mount,
+    error::{Error, ErrorKind},
+    id::{Rev, Timestamp},
+    limits,
+    store::{Backend, Entry, Key, Limit, Op, Range},
+    system::{Effect, System, Unsealed},
+    token::Identity,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt, sync::Arc};
+
+/// A decrypted entry of the mount.
+pub struct Item {
+    entry: Entry,
+    scope: usize,
+    value: Secret<Vec<u8>>,
+}
+
+impl Item {
+    /// Its key below the mount.
+    pub fn key(&self) -> &str {
+        &self.entry.key.as_str()[self.scope..]
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // EXPOSE: engines work on what they stored.
+        self.value.expose()
+    }
+
+    /// Its bytes as a JSON document.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(self.bytes()).map_err(Error::internal)
+    }
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Item").field("key", &self.entry.key).finish_non_exhaustive()
+    }
+}
+
+/// What the audit record says beyond what the door knows by itself.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) operation: Option<&'static str>,
+    pub(crate) secret_id: Option<String>,
+    pub(crate) lease_id: Option<String>,
+}
+
+/// One request's context.
+pub struct Cx {
+    system: System,
+    backend: Arc<dyn Backend>,
+    unsealed: Option<Arc<Unsealed>>,
+    mount: Arc<Mount>,
+    scope: String,
+    identity: Option<Arc<Identity>>,
+    now: Timestamp,
+    /// What gives the right to answer: read again in the same instant as the data.
+    watched: Vec<(Key, Option<Rev>)>,
+    pub(crate) staged: Vec<(Key, Op)>,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) notes: Notes,
+}
+
+impl Cx {
+    pub(crate) fn new(
+        system: System,
+        unsealed: Option<Arc<Unsealed>>,
+        mount: Arc<Mount>,
+        identity: Option<Arc<Identity>>,
+        watched: Vec<(Key, Option<Rev>)>,
+        now: Timestamp,
+    ) -> Self {
+        let (backend, scope) = (system.backend(), mount.scope());
+        let (staged, effects, notes) = (Vec::new(), Vec::new(), Notes::default());
+        Self { system, backend, unsealed, mount, scope, identity, now, watched, staged, effects, notes }
+    }
+
+    /// The vault itself, for the engines that operate it.
+    pub(crate) fn system(&self) -> &System {
+        &self.system
+    }
+
+    /// Has something done after the commit, and only then.
+    pub(crate) fn after_commit(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(crate) fn barrier(&self) -> Result<&Barrier, Error> {
+        self.unsealed.as_deref().map(Unsealed::barrier).ok_or_else(Error::sealed)
+    }
+
+    /// The keyed hash under which a token's text is stored, in hex.
+    pub(crate) fn token_hash(&self, text: &str) -> Result<String, Error> {
+        Ok(hex::encode(self.barrier()?.token_index(text)))
+    }
+
+    /// When the request was received; the only clock an engine has.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Who asks; a stranger is nobody.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_deref()
+    }
+
+    /// Who asks; an error for a stranger.
+    pub fn require_identity(&self) -> Result<&Identity, Error> {
+        self.identity().ok_or_else(Error::unauthenticated)
+    }
+
+    /// Where we are.
+    pub fn mount(&self) -> &Mount {
+        &self.mount
+    }
+
+    /// 32 random hex digits, for immutable ids.
+    pub fn make_id(&self) -> Result<String, Error> {
+        let mut bytes = [0; 16];
+        self.make_bytes(&mut bytes)?;
+        Ok(hex::encode(bytes))
+    }
+
+    /// A random UUID (version 4).
+    pub fn make_uuid(&self) -> Result<String, Error> {
+        let mut bytes = [0; 16];
+        self.make_bytes(&mut bytes)?;
+        Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
+    }
+
+    /// Fills bytes with randomness fit for keys.
+    pub fn make_bytes(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        self.barrier()?.make_bytes(bytes);
+        Ok(())
+    }
+
+    /// Names the secret in the audit record.
+    pub fn note_secret(&mut self, id: impl Into<String>) {
+        self.notes.secret_id = Some(id.into());
+    }
+
+    /// Names the operation in the audit record, where the engine has a better word than the door.
+    pub fn note_operation(&mut self, operation: &'static str) {
+        self.notes.operation = Some(operation);
+    }
+
+    /// One key.
+    pub async fn get(&mut self, key: &str) -> Result<Option<Item>, Error> {
+        Ok(self.get_many(&[key]).await?.pop().flatten())
+    }
+
+    /// Several keys at one instant, in the order asked.
+    pub async fn get_many(&mut self, keys: &[&str]) -> Result<Vec<Option<Item>>, Error> {
+        let mut wanted: Vec<Key> = keys.iter().map(|key| self.full(key)).collect::<Result<_, _>>()?;
+        wanted.extend(self.watched.iter().map(|(key, _)| key.clone()));
+        let mut found = self.backend.get(&wanted).await.map_err(store_error)?;
+        self.check_watched(&found.split_off(keys.len()))?;
+        found.into_iter().map(|entry| entry.map(|entry| self.open(entry)).transpose()).collect()
+    }
+
+    /// One page of the entries whose keys start with `prefix`, ascending, strictly after `after` (a key as given by
+    /// [`Item::key`]).
+    pub async fn scan(&mut self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Item>, Error> {
+        let entries = self.page(prefix, after, limit).await?;
+        self.recheck().await?;
+        entries.into_iter().map(|entry| self.open(entry)).collect()
+    }
+
+    /// The names directly below `prefix` (which ends with `/` or is empty), ascending: `name` for an entry, `name/`
+    /// for what has more below it. Strictly after `after`, at most `limit`.
+    pub async fn list(&mut self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Error> {
+        let mut names: Vec<String> = Vec::new();
+        let mut from = after.map(|after| skip(prefix, after));
+        while names.len() < limit {
+            let entries = self.page(prefix, from.as_deref(), limits::SCAN_ENTRIES_MAX).await?;
+            let Some(last) = entries.last() else { break };
+            from = Some(last.key.as_str()[self.scope.len()..].to_owned());
+            for entry in &entries {
+                let name = child(&entry.key.as_str()[self.scope.len() + prefix.len()..]);
+                if names.last().map(String::as_str) != Some(name) && names.len() < limit {
+                    names.push(name.to_owned());
+                }
+            }
+            if let Some(folder) = names.last().filter(|name| name.ends_with('/')) {
+                from = from.max(Some(skip(prefix, folder)));
+            }
+        }
+        self.recheck().await?;
+        Ok(names)
+    }
+
+    async fn page(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, Error> {
+        let mut range = Range::prefix(&format!("{}{prefix}", self.scope));
+        if let Some(after) = after {
+            range = range.after(&format!("{}{after}", self.scope));
+        }
+        self.backend.scan(range, Limit::entries(limit)).await.map_err(store_error)
+    }
+
+    /// Creates a key; the commit conflicts if it is there.
+    pub fn create(&mut self, key: &str, value: &[u8]) -> Result<(), Error> {
+        let key = self.full(key)?;
+        let sealed = self.barrier()?.seal(&key, value)?;
+        self.stage(key, Op::Create(sealed))
+    }
+
+    /// Overwrites what was read; the commit conflicts if it moved since.
+    pub fn replace(&mut self, read: &Item, value: &[u8]) -> Result<(), Error> {
+        let sealed = self.barrier()?.seal(&read.entry.key, value)?;
+        self.stage(read.entry.key.clone(), Op::Replace(read.entry.rev, sealed))
+    }
+
+    /// Removes what was read; the commit conflicts if it moved since.
+    pub fn remove(&mut self, read: &Item) -> Result<(), Error> {
+        self.stage(read.entry.key.clone(), Op::Remove(read.entry.rev))
+    }
+
+    /// Holds the commit to what was read, without changing it.
+    pub fn guard(&mut self, read: &Item) -> Result<(), Error> {
+        self.stage(read.entry.key.clone(), Op::Guard(read.entry.rev))
+    }
+
+    /// Writes whatever stands there: derived indexes only.
+    pub fn put(&mut self, key: &str, value: &[u8]) -> Result<(), Error> {
+        let key = self.full(key)?;
+        let sealed = self.barrier()?.seal(&key, value)?;
+        self.stage(key, Op::Put(sealed))
+    }
+
+    /// [`Cx::create`] with a JSON document.
+    pub fn create_json(&mut self, key: &str, value: &impl Serialize) -> Result<(), Error> {
+        self.create(key, &json_bytes(value)?)
+    }
+
+    /// [`Cx::replace`] with a JSON document.
+    pub fn replace_json(&mut self, read: &Item, value: &impl Serialize) -> Result<(), Error> {
+        self.replace(read, &json_bytes(value)?)
+    }
+
+    fn stage(&mut self, key: Key, op: Op) -> Result<(), Error> {
+        if self.staged.len() >= limits::REQUEST_OPS_MAX {
+            return Err(Error::invalid(format!("one request may change at most {} entries", limits::REQUEST_OPS_MAX)));
+        }
+        self.staged.push((key, op));
+        Ok(())
+    }
+
+    fn full(&self, key: &str) -> Result<Key, Error> {
+        Key::new(format!("{}{key}", self.scope)).map_err(|source| {
+            Error::invalid("path is too long, has an empty segment, or holds a control character").with_source(source)
+        })
+    }
+
+    fn open(&self, entry: Entry) -> Result<Item, Error> {
+        let value = self.barrier()?.open(&entry)?;
+        Ok(Item { entry, scope: self.scope.len(), value })
+    }
+
+    /// After a scan: the right to what was read must still stand.
+    async fn recheck(&self) -> Result<(), Error> {
+        let keys: Vec<Key> = self.watched.iter().map(|(key, _)| key.clone()).collect();
+        self.check_watched(&self.backend.get(&keys).await.map_err(store_error)?)
+    }
+
+    fn check_watched(&self, found: &[Option<Entry>]) -> Result<(), Error> {
+        let same = self.watched.iter().zip(found).all(|((_, rev), now)| *rev == now.as_ref().map(|entry| entry.rev));
+        if same { Ok(()) } else { Err(Error::new(ErrorKind::Conflict, "the token or the mounts changed meanwhile")) }
+    }
+}
+
+impl fmt::Debug for Cx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cx").field("mount", &self.mount.path).finish_non_exhaustive()
+    }
+}
+
+/// The last key that a child's subtree can hold.
+fn skip(prefix: &str, name: &str) -> String {
+    if name.ends_with('/') { format!("{prefix}{name}\u{10FFFF}") } else { format!("{prefix}{name}") }
+}
+
+/// The first segment, with its slash if there is more.
+fn child(rest: &str) -> &str {
+    rest.find('/').map_or(rest, |at| &rest[..=at])
+}
+
+fn json_bytes(value: &impl Serialize) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
+    serde_json::to_vec(value).map(zeroize::Zeroizing::new).map_err(Error::internal)
+}
+
+/// What a caller is told when the store does not do its part.
+pub(crate) fn store_error(source: crate::store::StoreError) -> Error {
+    use crate::store::StoreError;
+    match source {
+        StoreError::Unavailable { .. } => Error::unavailable("the store does not answer; try again").with_source(source),
+        StoreError::TooLarge { what, limit } => {
+            Error::new(ErrorKind::TooLarge, format!("too much at once: {what} may be at most {limit}"))
+        }
+        other => Error::internal(other),
+    }
+}

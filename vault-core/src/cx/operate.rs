@@ -1,0 +1,48 @@
+//! What only the engines that operate the vault may touch: entries outside their own mount.
+
+use super::{Cx, store_error};
+use crate::{
+    barrier::KEYRING_KEY,
+    error::Error,
+    limits::SCAN_ENTRIES_MAX,
+    store::{Entry, Key, Limit, Op, Range, Sealed},
+};
+
+impl Cx {
+    /// The keyring as it stands.
+    pub(crate) async fn keyring_entry(&self) -> Result<Entry, Error> {
+        let found = self.system.entry(KEYRING_KEY).await?;
+        found.ok_or_else(|| Error::internal("the keyring is missing"))
+    }
+
+    /// Stages a new keyring in place of the one that was read.
+    pub(crate) fn stage_keyring(&mut self, read: &Entry, sealed: Sealed) -> Result<(), Error> {
+        self.stage(read.key.clone(), Op::Replace(read.rev, sealed))
+    }
+
+    /// Replaces every lane's epoch entry, so that each lane's next request sees what this one changes. A lane that
+    /// registers meanwhile replaces `lanes`, which is guarded.
+    pub(crate) async fn advance_epochs(&mut self) -> Result<(), Error> {
+        let lanes = self.system.entry(crate::audit::LANES_KEY).await?;
+        let lanes = lanes.ok_or_else(|| Error::internal("the list of lanes is missing"))?;
+        self.stage(lanes.key.clone(), Op::Guard(lanes.rev))?;
+        let mut range = Range::prefix("epoch/");
+        loop {
+            let page = self.backend.scan(range.clone(), Limit::entries(SCAN_ENTRIES_MAX)).await.map_err(store_error)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            range = range.after(last.key.as_str());
+            for entry in &page {
+                let sealed = self.barrier()?.seal(&entry.key, &[])?;
+                self.stage(entry.key.clone(), Op::Replace(entry.rev, sealed))?;
+            }
+        }
+    }
+
+    /// A document of the root namespace, outside any mount; for looking only.
+    pub(crate) async fn root_document(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let key = Key::new(format!("ns/0/{name}")).map_err(|source| Error::not_found().with_source(source))?;
+        let found = self.backend.get(&[key]).await.map_err(store_error)?.pop().flatten();
+        // EXPOSE: a document for the operating engines.
+        found.map(|entry| Ok(self.barrier()?.open(&entry)?.expose().clone())).transpose()
+    }
+}

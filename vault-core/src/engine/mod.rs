@@ -1,0 +1,37 @@
+//! Engines: everything that a request can do, behind a path. An engine is a value: a name and a table of routes.
+//! Adding one is one file and one line in [`ENGINES`].
+//!
+//! Engines see [`Cx`](crate::cx::Cx), the request and their own models; never the store, the barrier, the lane or
+//! another engine. A handler may run twice (after a conflict): it must not matter.
+
+mod call;
+mod mount;
+mod route;
+mod secret_manager;
+mod sys;
+mod token;
+
+pub use call::{Call, parse_duration};
+pub use mount::Mount;
+pub use route::{Access, FREE, Field, FieldKind, Handler, Params, Route};
+
+/// Everything a kind of mount can do.
+#[derive(Debug)]
+pub struct Engine {
+    /// Its type: `kv`, `system` …
+    pub kind: &'static str,
+    /// Which variant of the type (KV's version); empty if there is but one.
+    pub variant: &'static str,
+    /// One sentence, for people.
+    pub summary: &'static str,
+    /// What it serves; the first match wins.
+    pub routes: &'static [Route],
+}
+
+/// Every engine of the product.
+pub const ENGINES: &[&Engine] = &[&sys::ENGINE, &token::ENGINE, &secret_manager::ENGINE];
+
+/// The engine that serves a mount.
+pub fn engine_of(mount: &Mount) -> Option<&'static Engine> {
+    ENGINES.iter().copied().find(|engine| engine.kind == mount.kind && engine.variant == mount.variant())
+}

@@ -1,0 +1,67 @@
+//! The first seed's interface: store a value, get an id; give the id, get the value. Each secret is one entry under
+//! its own random UUID.
+
+use super::{Access, Call, Engine, Field, FieldKind, Route};
+use crate::{
+    Operation,
+    cx::Cx,
+    error::{Error, ErrorKind},
+    limits::SECRET_MANAGER_BYTES_MAX,
+    request::Reply,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+/// The engine of `secret-manager/`.
+pub(super) const ENGINE: Engine = Engine {
+    kind: "secret-manager",
+    variant: "",
+    summary: "The first seed's interface: values under random ids.",
+    routes: &[
+        Route {
+            operation: Operation::Write,
+            pattern: "create",
+            access: Access::Token,
+            summary: "Store a value and get its id.",
+            fields: &[Field::new("secret", FieldKind::Text, "The value in standard base64, at most 1 MiB decoded.")],
+            example: r#"{"secret":"bXlfc2VjcmV0"}"#,
+            handler: |cx, call| Box::pin(create(cx, call)),
+        },
+        Route {
+            operation: Operation::Write,
+            pattern: "fetch",
+            access: Access::Token,
+            summary: "Get a value by its id.",
+            fields: &[Field::new("secret_id", FieldKind::Text, "The id that create gave.")],
+            example: r#"{"secret_id":"550e8400-e29b-41d4-a716-446655440000"}"#,
+            handler: |cx, call| Box::pin(fetch(cx, call)),
+        },
+    ],
+};
+
+async fn create(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
+    cx.note_operation("create");
+    let text = call.value("secret").and_then(serde_json::Value::as_str);
+    let text = text.ok_or_else(|| Error::invalid("field \"secret\" must be a text in base64"))?;
+    if text.len() > SECRET_MANAGER_BYTES_MAX.div_ceil(3) * 4 {
+        return Err(Error::new(ErrorKind::TooLarge, "a secret may have at most 1 MiB"));
+    }
+    // The decoder's own words name an offending byte and its place: that is part of the secret.
+    let value = STANDARD.decode(text).map(Zeroizing::new);
+    let value = value.map_err(|_| Error::invalid("invalid base64: only the standard alphabet with padding is accepted"))?;
+    let id = cx.make_uuid()?;
+    cx.note_secret(&*id);
+    cx.create(&id, &value)?;
+    Reply::data(&json!({ "secret_id": id }))
+}
+
+async fn fetch(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
+    cx.note_operation("fetch");
+    let id = uuid::Uuid::try_parse(&call.required_text("secret_id")?);
+    let id = id.map_err(|_| Error::invalid("field \"secret_id\" must be a UUID"))?.to_string();
+    cx.note_secret(&*id);
+    let item = cx.get(&id).await?.ok_or_else(|| Error::new(ErrorKind::NotFound, "Secret not found"))?;
+    let text = Zeroizing::new(STANDARD.encode(item.bytes()));
+    Reply::data(&json!({ "secret": &*text }))
+}

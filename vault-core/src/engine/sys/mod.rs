@@ -1,0 +1,150 @@
+//! `sys/`: operating the vault (Vault API, `sys/*`).
+
+mod capabilities;
+mod keys;
+mod lifecycle;
+mod mounts;
+mod tools;
+
+use super::{Access, Engine, Field, FieldKind, Handler, Route};
+use crate::Operation::{self, Read, Write};
+use FieldKind::{Any, Boolean, Integer, List as ListKind, Refused, Text};
+
+/// The engine of `sys/`.
+pub(super) const ENGINE: Engine =
+    Engine { kind: "system", variant: "", summary: "Operating the vault: seal, keys, mounts, health.", routes: ROUTES };
+
+const INIT: &[Field] = &[
+    Field::new("secret_shares", Integer, "Shares to make, 1 to 255; 5 where absent."),
+    Field::new("secret_threshold", Integer, "Shares that unseal; 3 where absent."),
+    Field::new("stored_shares", Integer, "Ignored, as a seal without shares stores none."),
+    Field::new("pgp_keys", Refused, "Encrypting shares is not available yet."),
+    Field::new("root_token_pgp_key", Refused, "Encrypting the root token is not available yet."),
+    Field::new("recovery_shares", Refused, "Recovery keys are not available yet."),
+    Field::new("recovery_threshold", Refused, "Recovery keys are not available yet."),
+    Field::new("recovery_pgp_keys", Refused, "Recovery keys are not available yet."),
+];
+const UNSEAL: &[Field] = &[
+    Field::new("key", Text, "One share, in hex or base64."),
+    Field::new("share", Text, "Another name of `key`."),
+    Field::new("reset", Boolean, "Forget the shares given so far."),
+    Field::new("migrate", Refused, "Seal migration is not available yet."),
+];
+const HEALTH: &[Field] = &[
+    Field::new("standbyok", Any, "No node is a standby: accepted and without meaning."),
+    Field::new("perfstandbyok", Any, "As `standbyok`."),
+    Field::new("activecode", Any, "Code for an active node."),
+    Field::new("standbycode", Any, "As `standbyok`."),
+    Field::new("drsecondarycode", Any, "As `standbyok`."),
+    Field::new("performancestandbycode", Any, "As `standbyok`."),
+    Field::new("removedcode", Any, "As `standbyok`."),
+    Field::new("haunhealthycode", Any, "As `standbyok`."),
+    Field::new("sealedcode", Any, "Code for a sealed node."),
+    Field::new("uninitcode", Any, "Code for a node without a vault."),
+];
+const PATHS: &[Field] = &[
+    Field::new("paths", ListKind, "Paths to ask about."),
+    Field::new("path", ListKind, "Old name of `paths`."),
+    Field::new("token", Text, "The token to ask about."),
+    Field::new("accessor", Text, "The token's accessor."),
+];
+const HASH: &[Field] = &[
+    Field::new("input", Text, "What to hash, in base64."),
+    Field::new("algorithm", Text, "`sha2-256`, the default and only one."),
+    Field::new("format", Text, "`hex` (default) or `base64`."),
+];
+const RANDOM: &[Field] = &[
+    Field::new("bytes", Integer, "How many; 32 where absent."),
+    Field::new("format", Text, "`base64` (default) or `hex`."),
+];
+
+const METRICS: &[Field] = &[Field::new("format", Text, "Of the text; front-ends decide.")];
+
+const fn row(
+    operation: Operation,
+    pattern: &'static str,
+    access: Access,
+    summary: &'static str,
+    fields: &'static [Field],
+    handler: Handler,
+) -> Route {
+    Route { operation, pattern, access, summary, fields, example: "{}", handler }
+}
+
+use Access::{Login, Open, Probe, Sudo, Token};
+
+const ROUTES: &[Route] = &[
+    row(Read, "health", Probe, "State of the node, for load balancers.", HEALTH, |cx, _| Box::pin(lifecycle::health(cx))),
+    row(Read, "health/ready", Probe, "Is the node ready to serve.", &[], |cx, _| Box::pin(lifecycle::ready(cx))),
+    row(Read, "health/live", Probe, "Is the process alive.", &[], |cx, _| Box::pin(lifecycle::live(cx))),
+    row(Read, "seal-status", Probe, "Is it sealed, and how many shares have come.", &[], |cx, _| {
+        Box::pin(lifecycle::seal_status(cx))
+    }),
+    row(Read, "leader", Probe, "Every node serves everything: each is its own leader.", &[], |_, _| {
+        Box::pin(lifecycle::leader())
+    }),
+    row(Read, "init", Probe, "Is there a vault.", &[], |cx, _| Box::pin(lifecycle::read_init(cx))),
+    Route {
+        example: r#"{"secret_shares":5,"secret_threshold":3}"#,
+        ..row(Write, "init", Open, "Make the vault; keys and root token are told this once.", INIT, |cx, call| {
+            Box::pin(lifecycle::init(cx, call))
+        })
+    },
+    Route {
+        example: r#"{"key":"…"}"#,
+        ..row(Write, "unseal", Open, "Give one share.", UNSEAL, |cx, call| Box::pin(lifecycle::unseal(cx, call)))
+    },
+    row(Write, "seal", Sudo, "Seal this node at once.", &[], |cx, _| Box::pin(lifecycle::seal(cx))),
+    row(Write, "step-down", Sudo, "No node leads: nothing to do.", &[], |_, _| Box::pin(lifecycle::step_down())),
+    row(Read, "key-status", Token, "The key term in use.", &[], |cx, _| Box::pin(keys::key_status(cx))),
+    row(Write, "rotate", Sudo, "Encrypt under a new key from now on.", &[], |cx, _| Box::pin(keys::rotate(cx))),
+    row(Write, "rotate/keyring", Sudo, "The same.", &[], |cx, _| Box::pin(keys::rotate(cx))),
+    row(Read, "mounts", Token, "All secrets engines.", &[], |cx, _| Box::pin(mounts::all(cx, false))),
+    row(Read, "auth", Token, "All auth methods.", &[], |cx, _| Box::pin(mounts::all(cx, true))),
+    row(Read, "mounts/{path*}", Token, "One secrets engine, or with `/tune` its settings.", &[], |cx, call| {
+        Box::pin(mounts::one(cx, call, ""))
+    }),
+    row(Read, "auth/{path*}", Token, "One auth method, or with `/tune` its settings.", &[], |cx, call| {
+        Box::pin(mounts::one(cx, call, "auth/"))
+    }),
+    row(Read, "internal/ui/mounts", Login, "What the token may see of the mounts.", &[], |cx, _| {
+        Box::pin(mounts::visible(cx))
+    }),
+    row(Read, "internal/ui/mounts/{path*}", Login, "The mount that serves a path.", &[], |cx, call| {
+        Box::pin(mounts::serving(cx, call))
+    }),
+    row(Read, "internal/ui/resultant-acl", Token, "What the token may do.", &[], |cx, _| {
+        Box::pin(capabilities::resultant_acl(cx))
+    }),
+    Route {
+        example: r#"{"paths":["secret/data/app"]}"#,
+        ..row(Write, "capabilities-self", Token, "What the token may do on paths.", PATHS, |cx, call| {
+            Box::pin(capabilities::of_self(cx, call))
+        })
+    },
+    Route {
+        example: r#"{"token":"shs.…","paths":["secret/data/app"]}"#,
+        ..row(Write, "capabilities", Sudo, "What a token may do on paths.", PATHS, |cx, call| {
+            Box::pin(capabilities::of_token(cx, call))
+        })
+    },
+    Route {
+        example: r#"{"accessor":"…","paths":["secret/data/app"]}"#,
+        ..row(Write, "capabilities-accessor", Sudo, "The same by accessor.", PATHS, |cx, call| {
+            Box::pin(capabilities::of_accessor(cx, call))
+        })
+    },
+    Route {
+        example: r#"{"input":"aGVsbG8="}"#,
+        ..row(Write, "tools/hash", Token, "Hash some bytes.", HASH, |cx, call| Box::pin(tools::hash(cx, call)))
+    },
+    Route {
+        example: r#"{"input":"aGVsbG8="}"#,
+        ..row(Write, "tools/hash/{algorithm}", Token, "Hash some bytes.", HASH, |cx, call| Box::pin(tools::hash(cx, call)))
+    },
+    row(Write, "tools/random", Token, "Random bytes.", RANDOM, |cx, call| Box::pin(tools::random(cx, call))),
+    row(Write, "tools/random/{bytes}", Token, "Random bytes.", RANDOM, |cx, call| Box::pin(tools::random(cx, call))),
+    row(Read, "metrics", Token, "May the token read the metrics; front-ends hold them.", METRICS, |_, _| {
+        Box::pin(lifecycle::step_down())
+    }),
+];

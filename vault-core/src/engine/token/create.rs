@@ -1,0 +1,125 @@
+//! Making tokens.
+
+use crate::{
+    Secret,
+    cx::Cx,
+    engine::Call,
+    error::Error,
+    limits::LEASE_TTL_MAX,
+    request::Reply,
+    token::{DEFAULT, Identity, NewToken, PREFIX, issue, make_token_text},
+};
+
+pub(super) async fn create(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
+    let orphan = call.boolean("no_parent")?.unwrap_or(false);
+    make(cx, call, orphan).await
+}
+
+pub(super) async fn create_orphan(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
+    make(cx, call, true).await
+}
+
+async fn make(cx: &mut Cx, call: Call<'_>, orphan: bool) -> Result<Reply, Error> {
+    let parent = cx.require_identity()?.clone();
+    parent.require_token()?;
+    if orphan && !parent.is_root() && call.request.path.ends_with("create") {
+        return Err(Error::invalid("root or sudo privileges required to create orphan token"));
+    }
+    let new = asked(&parent, call, orphan)?;
+    let warning = capped(&new);
+    let text = token_text(cx, &parent, call)?;
+    // EXPOSE: the token's index is a keyed hash of its text.
+    let hash = cx.token_hash(text.expose())?;
+    if cx.get(&format!("token/{hash}")).await?.is_some() {
+        return Err(Error::invalid("cannot create a token with a duplicate ID"));
+    }
+    let barrier = cx.barrier()?;
+    // EXPOSE: an accessor is made like a token, but is no secret.
+    let accessor = make_token_text(|bytes| barrier.make_bytes(bytes)).expose()[PREFIX.len()..].to_owned();
+    let issued = issue(new, text, &hash, accessor, cx.now())?;
+    for (key, document) in &issued.entries {
+        cx.create(key, document)?;
+    }
+    let mut reply = Reply::auth(issued.auth);
+    reply.warnings.extend(warning);
+    Ok(reply)
+}
+
+/// What was asked for, within what the parent may give.
+fn asked(parent: &Identity, call: Call<'_>, orphan: bool) -> Result<NewToken, Error> {
+    if let Some(kind) = call.text("type")?.filter(|kind| !matches!(kind.as_str(), "" | "service" | "default")) {
+        return Err(Error::invalid(format!("token type {kind:?} is not available; leave it out or use \"service\"")));
+    }
+    let period = call.duration("period")?.filter(|period| !period.is_zero());
+    if period.is_some() && !parent.is_root() {
+        return Err(Error::invalid("root or sudo privileges required to create periodic token"));
+    }
+    let name = call.text("display_name")?.filter(|name| !name.is_empty());
+    let ttl = match call.duration("ttl")? {
+        Some(ttl) => Some(ttl),
+        None => call.duration("lease")?,
+    };
+    Ok(NewToken {
+        policies: policies(parent, call)?,
+        no_default_policy: call.boolean("no_default_policy")?.unwrap_or(false),
+        meta: meta(call)?,
+        display_name: name.map_or_else(|| "token".to_owned(), |name| format!("token-{name}")),
+        path: call.request.path.clone(),
+        ttl,
+        explicit_max_ttl: call.duration("explicit_max_ttl")?,
+        period,
+        renewable: call.boolean("renewable")?.unwrap_or(true),
+        num_uses: call.integer("num_uses")?,
+        ancestors: if orphan { Vec::new() } else { NewToken::below(parent)? },
+    })
+}
+
+fn policies(parent: &Identity, call: Call<'_>) -> Result<Vec<String>, Error> {
+    // One text is the name of one policy here, unlike in other lists (Vault).
+    let wanted = match call.value("policies") {
+        Some(serde_json::Value::String(one)) => vec![one.clone()],
+        _ => call.list("policies")?.unwrap_or_default(),
+    };
+    if wanted.is_empty() {
+        return Ok(parent.policies.clone());
+    }
+    let allowed = |name: &String| {
+        let name = name.trim().to_lowercase();
+        parent.is_root() || name == DEFAULT || parent.policies.contains(&name)
+    };
+    if wanted.iter().all(allowed) {
+        return Ok(wanted);
+    }
+    Err(Error::invalid("child policies must be subset of parent"))
+}
+
+fn meta(call: Call<'_>) -> Result<Option<serde_json::Map<String, serde_json::Value>>, Error> {
+    let Some(map) = call.map("meta")? else { return Ok(None) };
+    if map.values().all(serde_json::Value::is_string) {
+        return Ok(Some(map.clone()));
+    }
+    Err(Error::invalid("field \"meta\" must be an object of texts"))
+}
+
+fn token_text(cx: &Cx, parent: &Identity, call: Call<'_>) -> Result<Secret<String>, Error> {
+    let Some(chosen) = call.text("id")?.filter(|id| !id.is_empty()) else {
+        let barrier = cx.barrier()?;
+        return Ok(make_token_text(|bytes| barrier.make_bytes(bytes)));
+    };
+    if !parent.is_root() {
+        return Err(Error::invalid("root or sudo privileges required to specify token id"));
+    }
+    if chosen.contains('.') || chosen.len() > crate::limits::PATH_BYTES_MAX {
+        return Err(Error::invalid("a chosen token id may not contain a '.' and must be of moderate length"));
+    }
+    Ok(Secret::new(chosen))
+}
+
+fn capped(new: &NewToken) -> Option<String> {
+    let asked = new.ttl.filter(|ttl| *ttl > LEASE_TTL_MAX && new.period.is_none())?;
+    Some(format!(
+        "TTL of {}s exceeded the effective max_ttl of {}s; TTL value is capped accordingly",
+        asked.as_secs(),
+        LEASE_TTL_MAX.as_secs()
+    ))
+}

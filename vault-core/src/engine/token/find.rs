@@ -1,0 +1,97 @@
+//! Finding tokens and telling what they are.
+
+use crate::{
+    cx::{Cx, Item},
+    engine::Call,
+    error::{Error, ErrorKind},
+    id::Timestamp,
+    limits::LIST_NAMES_MAX,
+    request::Reply,
+    token::Token,
+};
+use serde_json::{Value, json};
+
+/// A token's entry and document, if it is good.
+pub(super) async fn by_hash(cx: &mut Cx, hash: &str) -> Result<Option<(Item, Token)>, Error> {
+    let Some(item) = cx.get(&format!("token/{hash}")).await? else { return Ok(None) };
+    let token: Token = item.json()?;
+    if !token.is_good(cx.now()) {
+        return Ok(None);
+    }
+    let keys: Vec<String> = token.ancestors.iter().map(|hash| format!("token/{hash}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let standing = keys.is_empty() || cx.get_many(&keys).await?.iter().all(Option::is_some);
+    Ok(standing.then_some((item, token)))
+}
+
+/// The hash that an accessor stands for.
+pub(super) async fn hash_of_accessor(cx: &mut Cx, accessor: &str) -> Result<Option<String>, Error> {
+    if accessor.is_empty() || accessor.contains('/') {
+        return Ok(None);
+    }
+    let item = cx.get(&format!("accessor/{accessor}")).await?;
+    Ok(item.and_then(|item| String::from_utf8(item.bytes().to_vec()).ok()))
+}
+
+pub(super) async fn lookup_self(cx: &mut Cx) -> Result<Reply, Error> {
+    let identity = cx.require_identity()?;
+    let token = identity.require_token()?;
+    Reply::data(&describe(token, cx.now(), ""))
+}
+
+pub(super) async fn lookup(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
+    let Some(text) = call.text("token")?.filter(|text| !text.is_empty()) else { return lookup_self(cx).await };
+    let hash = cx.token_hash(&text)?;
+    let bad = || Error::new(ErrorKind::Denied, "bad token");
+    let (_, token) = by_hash(cx, &hash).await?.ok_or_else(bad)?;
+    Reply::data(&describe(&token, cx.now(), &text))
+}
+
+pub(super) async fn lookup_accessor(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
+    let accessor = call.required_text("accessor")?;
+    let bad = || Error::invalid("invalid accessor");
+    let hash = hash_of_accessor(cx, &accessor).await?.ok_or_else(bad)?;
+    let (_, token) = by_hash(cx, &hash).await?.ok_or_else(bad)?;
+    Reply::data(&describe(&token, cx.now(), ""))
+}
+
+pub(super) async fn accessors(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
+    let limit = call.integer("limit")?.filter(|limit| *limit > 0).unwrap_or(u64::MAX);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(LIST_NAMES_MAX);
+    let keys = cx.list("accessor/", call.text("after")?.as_deref(), limit).await?;
+    if keys.is_empty() {
+        return Err(Error::not_found());
+    }
+    Reply::data(&json!({ "keys": keys }))
+}
+
+/// The fields of a lookup (Vault API). The text is shown only to who brought it.
+fn describe(token: &Token, now: Timestamp, text: &str) -> Value {
+    let mut data = json!({
+        "accessor": token.accessor,
+        "creation_time": token.created.unix_seconds(),
+        "creation_ttl": token.creation_ttl,
+        "display_name": token.display_name,
+        "entity_id": "",
+        "expire_time": token.expires.map(Timestamp::to_rfc3339),
+        "explicit_max_ttl": token.explicit_max_ttl,
+        "id": text,
+        "issue_time": token.created.to_rfc3339(),
+        "meta": token.meta,
+        "num_uses": token.uses_left.unwrap_or(0),
+        "orphan": token.ancestors.is_empty(),
+        "path": token.path,
+        "policies": token.policies,
+        "renewable": token.renewable,
+        "ttl": token.ttl(now),
+        "type": "service",
+    });
+    if token.period > 0 {
+        data["period"] = token.period.into();
+    }
+    if let Some(at) = token.last_renewal {
+        data["last_renewal"] = at.to_rfc3339().into();
+        data["last_renewal_time"] = at.unix_seconds().into();
+    }
+    data
+}

@@ -1,0 +1,74 @@
+//! [`Background`]: what a job may do: read, and commit with a record of its own.
+
+use crate::{
+    audit::{Change, Columns, Draft, Status, SubmitError},
+    cx::store_error,
+    error::Error,
+    id::Timestamp,
+    limits::EXPIRE_PAGE,
+    store::{Entry, Key, Limit, Op, Range},
+    system::{System, Unsealed},
+};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// One activation on an unsealed vault.
+pub(super) struct Background<'s> {
+    system: &'s System,
+    unsealed: Arc<Unsealed>,
+}
+
+impl<'s> Background<'s> {
+    /// `None` on a sealed vault.
+    pub(super) fn start(system: &'s System) -> Option<Self> {
+        Some(Self { system, unsealed: system.unsealed()? })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.system.host().now()
+    }
+
+    /// The first entries below a prefix.
+    pub(super) async fn page(&self, prefix: &str, limit: usize) -> Result<Vec<Entry>, Error> {
+        let range = Range::prefix(prefix);
+        self.system.backend().scan(range, Limit::entries(limit.min(EXPIRE_PAGE))).await.map_err(store_error)
+    }
+
+    pub(super) async fn entry(&self, name: &str) -> Result<Option<Entry>, Error> {
+        self.system.entry(name).await
+    }
+
+    /// An entry with its JSON document.
+    pub(super) async fn document<T: DeserializeOwned>(&self, name: &str) -> Result<Option<(Entry, T)>, Error> {
+        let Some(entry) = self.entry(name).await? else { return Ok(None) };
+        let plain = self.unsealed.barrier().open(&entry)?;
+        // EXPOSE: a document of the job's own kind.
+        let document = serde_json::from_slice(plain.expose()).map_err(Error::internal)?;
+        Ok(Some((entry, document)))
+    }
+
+    /// An unconditional, empty entry.
+    pub(super) fn mark(&self, name: &str) -> Result<(Key, Op), Error> {
+        let key = Key::new(name).map_err(Error::internal)?;
+        let sealed = self.unsealed.barrier().seal(&key, &[])?;
+        Ok((key, Op::Put(sealed)))
+    }
+
+    /// Commits with a record. Somebody else's change in between is no failure: the next activation looks again.
+    pub(super) async fn submit(&self, operation: &str, path: &str, ops: Vec<(Key, Op)>) -> Result<(), Error> {
+        let columns = Columns {
+            timestamp: self.now(),
+            operation: operation.to_owned(),
+            actor: Some("secrethub".to_owned()),
+            path: path.to_owned(),
+            status: Status::Success,
+            ..Columns::default()
+        };
+        let draft = Draft { columns, fields: Vec::new() };
+        let received = self.system.host().monotonic();
+        match self.unsealed.lane().submit(Change { ops, draft, received }).await {
+            Ok(()) | Err(SubmitError::Conflict(_) | SubmitError::Closed) => Ok(()),
+            Err(error) => Err(Error::unavailable("background work was not committed").with_source(error)),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Everything that time does. A job is activated again and again, takes no input, must be idempotent, and may run in
+//! every node at once; it never assumes that its last run finished.
+
+mod background;
+mod expire_tokens;
+
+use crate::{error::Error, system::System};
+use futures::future::{BoxFuture, join_all};
+use std::time::Duration;
+
+/// One kind of background work.
+#[allow(missing_debug_implementations, reason = "only a name and a function")]
+pub(crate) struct Job {
+    /// For logs.
+    pub(crate) name: &'static str,
+    /// Time between two activations.
+    pub(crate) every: Duration,
+    /// Does a bounded piece of the work.
+    pub(crate) activate: for<'a> fn(&'a System) -> BoxFuture<'a, Result<(), Error>>,
+}
+
+/// Every job of the product.
+const JOBS: &[Job] = &[expire_tokens::JOB];
+
+/// Runs all jobs until dropped. A failure is logged and the job tried again at its next turn.
+pub(crate) async fn run(system: &System) {
+    join_all(JOBS.iter().map(|job| run_one(system, job))).await;
+}
+
+async fn run_one(system: &System, job: &Job) {
+    loop {
+        system.host().sleep(job.every).await;
+        if system.unsealed().is_none() {
+            continue;
+        }
+        if let Err(error) = (job.activate)(system).await {
+            tracing::warn!(job = job.name, %error, "background work failed and will be tried again");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! [`System`]: the vault as those see it who operate it: initialise, unseal, seal, rotate, status. Engines other
+//! than `sys` and `audit` never touch it.
+
+mod init;
+mod mounts;
+mod seal;
+mod settings;
+mod turnstile;
+mod unsealed;
+
+pub use init::{InitReply, InitRequest};
+pub(crate) use mounts::MountTable;
+pub use seal::SealStatus;
+pub use settings::{DefaultMount, SecretManagerApi, Settings};
+pub(crate) use turnstile::Turnstile;
+pub(crate) use unsealed::Unsealed;
+
+use crate::{
+    audit::Draft,
+    barrier::{Keyring, UnsealProgress},
+    crypto::CryptoProvider,
+    error::Error,
+    host::Host,
+    limits::SEALED_EVENTS_MAX,
+    store::Backend,
+};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicBool},
+};
+
+/// The Vault API that we speak, as a semantic version (clients gate features on it), with our own behind the plus.
+pub const API_VERSION: &str = concat!("1.15.6+secrethub.", env!("CARGO_PKG_VERSION"));
+
+/// First segments that no mount may take: built-in mounts and documented aliases.
+pub const RESERVED: &[&str] = &["sys", "auth", "cubbyhole", "identity", "audit", "secret-manager", "secrets", "apps", "agent"];
+
+/// What a request has done once its commit stands, and only then.
+pub(crate) enum Effect {
+    /// Use the keyring that was committed.
+    Adopt(Keyring),
+    /// Seal this node.
+    Seal,
+}
+
+/// A vault's operating half; cheap to clone.
+#[derive(Clone)]
+pub struct System(Arc<Inner>);
+
+pub(crate) struct Inner {
+    backend: Arc<dyn Backend>,
+    host: Arc<dyn Host>,
+    crypto: CryptoProvider,
+    settings: Settings,
+    /// The process that opened the vault.
+    process: u32,
+    state: RwLock<Option<Arc<Unsealed>>>,
+    initialized: AtomicBool,
+    progress: Mutex<UnsealProgress>,
+    /// One ceremony (init, unseal, seal) at a time.
+    ceremony: futures::lock::Mutex<()>,
+    /// What happened while sealed; first records after the unseal.
+    sealed_events: Mutex<VecDeque<Draft>>,
+    turnstile: Turnstile,
+}
+
+impl System {
+    pub(crate) fn new(
+        backend: Arc<dyn Backend>,
+        host: Arc<dyn Host>,
+        crypto: CryptoProvider,
+        settings: Settings,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            process: host.process_id(),
+            backend,
+            host,
+            crypto,
+            settings,
+            state: RwLock::new(None),
+            initialized: AtomicBool::new(false),
+            progress: Mutex::new(UnsealProgress::new()),
+            ceremony: futures::lock::Mutex::new(()),
+            sealed_events: Mutex::new(VecDeque::new()),
+            turnstile: Turnstile::default(),
+        }))
+    }
+
+    pub(crate) fn backend(&self) -> Arc<dyn Backend> {
+        Arc::clone(&self.0.backend)
+    }
+
+    pub(crate) fn host(&self) -> &Arc<dyn Host> {
+        &self.0.host
+    }
+
+    pub(crate) fn crypto(&self) -> CryptoProvider {
+        self.0.crypto
+    }
+
+    pub(crate) fn turnstile(&self) -> &Turnstile {
+        &self.0.turnstile
+    }
+
+    /// The settings.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The unsealed half, if there is one.
+    pub(crate) fn unsealed(&self) -> Option<Arc<Unsealed>> {
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_unsealed(&self, unsealed: Option<Arc<Unsealed>>) {
+        *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = unsealed;
+    }
+
+    /// A fork duplicates the random numbers and the chain: only the process that opened a vault may use it.
+    pub(crate) fn check_process(&self) -> Result<(), Error> {
+        if self.0.host.process_id() == self.0.process {
+            return Ok(());
+        }
+        Err(Error::unavailable("this vault was opened by another process; open it again after a fork"))
+    }
+
+    /// Keeps an event of a sealed node until records can be written; beyond the bound the oldest go.
+    pub(crate) fn remember(&self, draft: Draft) {
+        let mut events = self.0.sealed_events.lock().unwrap_or_else(PoisonError::into_inner);
+        if events.len() >= SEALED_EVENTS_MAX {
+            events.pop_front();
+        }
+        events.push_back(draft);
+    }
+
+    fn take_sealed_events(&self) -> VecDeque<Draft> {
+        std::mem::take(&mut *self.0.sealed_events.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl std::fmt::Debug for System {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("System").field("unsealed", &self.unsealed()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! Unsealing, sealing and what a node says of its state.
+
+use super::{System, Unsealed, init::key};
+use crate::{
+    Secret,
+    audit::{Change, Lane, LaneParts},
+    barrier::{Barrier, KEYRING_KEY, RootKey, SEAL_KEY, SealFile},
+    cx::store_error,
+    error::Error,
+    store::Entry,
+};
+use serde::Serialize;
+use std::sync::{Arc, PoisonError};
+
+/// What `sys/seal-status` and `sys/unseal` answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct SealStatus {
+    /// `shamir` or `static`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Is there a vault.
+    pub initialized: bool,
+    /// Is it sealed here.
+    pub sealed: bool,
+    /// Shares that open it.
+    pub t: u8,
+    /// Shares there are.
+    pub n: u8,
+    /// The second seed's names for the same.
+    pub threshold: u8,
+    /// See `threshold`.
+    pub total_shares: u8,
+    /// Distinct shares given so far.
+    pub progress: u8,
+    /// Names this attempt; empty when none is under way.
+    pub nonce: String,
+    /// Version of the API and the product.
+    pub version: String,
+    /// No build date: builds are reproducible.
+    pub build_date: String,
+    /// Is a seal migration under way.
+    pub migration: bool,
+    /// Are there recovery keys instead of unseal keys.
+    pub recovery_seal: bool,
+    /// The store.
+    pub storage_type: String,
+    /// Name of the cluster, while unsealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+}
+
+impl System {
+    /// The state of this node.
+    pub(crate) async fn seal_status(&self) -> Result<SealStatus, Error> {
+        let file = self.seal_file().await?;
+        let unsealed = self.unsealed().is_some();
+        let progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let (t, n) = file.as_ref().map_or((0, 0), |file| (file.threshold(), file.shares()));
+        let count = if unsealed { 0 } else { progress.count() };
+        let configured = if self.settings().master_key.is_some() { "static" } else { "shamir" };
+        Ok(SealStatus {
+            kind: file.as_ref().map_or(configured, SealFile::kind).to_owned(),
+            initialized: file.is_some(),
+            sealed: !unsealed,
+            t,
+            n,
+            threshold: t,
+            total_shares: n,
+            progress: count,
+            nonce: if count > 0 { progress.nonce().to_owned() } else { String::new() },
+            version: self.settings().version.clone(),
+            build_date: String::new(),
+            migration: false,
+            recovery_seal: false,
+            storage_type: self.0.backend.kind().to_owned(),
+            cluster_name: unsealed.then(|| self.settings().cluster_name.clone()),
+        })
+    }
+
+    /// Takes one share. The last one needed unseals this node.
+    pub(crate) async fn unseal(&self, share: &Secret<Vec<u8>>) -> Result<SealStatus, Error> {
+        let turn = self.0.ceremony.lock().await;
+        if self.unsealed().is_none() {
+            let file = self.seal_file().await?.ok_or_else(not_initialized)?;
+            let root = {
+                let mut progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
+                progress.add(self.crypto(), &**self.host(), &file, share)?
+            };
+            if let Some(root) = root {
+                self.unseal_with(root).await?;
+            }
+        }
+        drop(turn);
+        self.seal_status().await
+    }
+
+    /// Forgets the shares given so far.
+    pub(crate) async fn reset_unseal(&self) -> Result<SealStatus, Error> {
+        self.0.progress.lock().unwrap_or_else(PoisonError::into_inner).reset();
+        self.seal_status().await
+    }
+
+    /// With a master key configured: makes the vault if there is none, and unseals this node.
+    pub(crate) async fn unseal_static(&self) -> Result<(), Error> {
+        let Some(master) = &self.settings().master_key else { return Ok(()) };
+        let _turn = self.0.ceremony.lock().await;
+        if !self.is_initialized().await? {
+            self.init_static().await?;
+        }
+        let file = self.seal_file().await?.ok_or_else(not_initialized)?;
+        self.unseal_with(file.open_static(self.crypto(), master)?).await
+    }
+
+    async fn unseal_with(&self, root: RootKey) -> Result<(), Error> {
+        let keyring = self.entry(KEYRING_KEY).await?.ok_or_else(|| Error::internal("the keyring is missing"))?;
+        let boot = self.make_boot();
+        let barrier = Barrier::unlock(self.crypto(), Arc::clone(self.host()), boot, root, &keyring)?;
+        self.open_lane(Arc::new(barrier)).await
+    }
+
+    /// Starts a chain of its own for this boot, and serves from then on.
+    async fn open_lane(&self, barrier: Arc<Barrier>) -> Result<(), Error> {
+        let lane = Lane::start(LaneParts {
+            backend: self.backend(),
+            host: Arc::clone(self.host()),
+            crypto: self.crypto(),
+            barrier: Arc::clone(&barrier) as _,
+            boot: self.make_boot(),
+            audit_enabled: self.settings().audit_enabled,
+        })
+        .await?;
+        for draft in self.take_sealed_events() {
+            let change = Change { ops: Vec::new(), draft, received: self.host().monotonic() };
+            lane.submit(change).await.map_err(|_| Error::unavailable("events of the sealed node were not recorded"))?;
+        }
+        self.set_unsealed(Some(Arc::new(Unsealed::new(barrier, lane))));
+        Ok(())
+    }
+
+    /// A stranger took this lane's place in the store (a clone of this process, or a restored copy): a new chain.
+    pub(crate) async fn replace_lane(&self, lost: &Arc<Unsealed>) -> Result<(), Error> {
+        let _turn = self.0.ceremony.lock().await;
+        match self.unsealed() {
+            Some(current) if Arc::ptr_eq(&current, lost) => {
+                tracing::error!(boot = %lost.lane().boot(), "the audit lane was taken by a stranger: is this a clone?");
+                self.open_lane(lost.shared_barrier()).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Seals this node: no new request is served, what is in flight finishes, keys are wiped with the last of it.
+    pub(crate) async fn seal(&self) -> Result<(), Error> {
+        let _turn = self.0.ceremony.lock().await;
+        self.0.progress.lock().unwrap_or_else(PoisonError::into_inner).reset();
+        let Some(unsealed) = self.unsealed() else { return Ok(()) };
+        self.set_unsealed(None);
+        unsealed.lane().close().await
+    }
+
+    async fn seal_file(&self) -> Result<Option<SealFile>, Error> {
+        self.entry(SEAL_KEY).await?.map(|entry| SealFile::parse(&entry)).transpose()
+    }
+
+    pub(crate) async fn entry(&self, name: &str) -> Result<Option<Entry>, Error> {
+        let found = self.0.backend.get(&[key(name)?]).await.map_err(store_error)?;
+        Ok(found.into_iter().flatten().next())
+    }
+}
+
+fn not_initialized() -> Error {
+    Error::new(crate::ErrorKind::Uninitialized, "Vault is not initialized; initialise it first: secrethub operator init")
+}

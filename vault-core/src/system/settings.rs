@@ -1,0 +1,106 @@
+//! What an operator may choose about a vault, as plain values; the binary reads them from files and environment.
+
+use crate::{barrier::MasterKey, error::Error};
+
+/// A mount that a new vault starts with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultMount {
+    /// Path with a trailing slash.
+    pub path: String,
+    /// Type of the engine.
+    pub kind: String,
+    /// Its variant (KV's version), or empty.
+    pub variant: String,
+}
+
+impl DefaultMount {
+    /// A KV version 2 mount, as every default mount is so far.
+    pub fn kv2(path: &str) -> Self {
+        Self { path: format!("{}/", path.trim_matches('/')), kind: "kv".to_owned(), variant: "2".to_owned() }
+    }
+
+    /// Reads the setting `default_mounts`: names of KV v2 mounts, or the preset `secrethub`.
+    pub fn parse_list(names: &[String]) -> Result<Vec<Self>, Error> {
+        let mut mounts = Vec::new();
+        for name in names {
+            let path = if name == "secrethub" { "secret" } else { name.trim_matches('/') };
+            let good = !path.is_empty() && path.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
+            let reserved = super::RESERVED.iter().any(|one| path == *one || path.starts_with(&format!("{one}/")));
+            if !good || reserved {
+                return Err(Error::invalid(format!("default_mounts: {name:?} cannot be a mount's name")));
+            }
+            let mount = Self::kv2(path);
+            if !mounts.contains(&mount) {
+                mounts.push(mount);
+            }
+        }
+        Ok(mounts)
+    }
+}
+
+/// Who may use the first seed's interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecretManagerApi {
+    /// It does not exist.
+    #[default]
+    Off,
+    /// Everybody who can reach it, as the first seed has it.
+    Open,
+    /// Who brings a token that a policy lets through.
+    TokenRequired,
+}
+
+/// The settings of one vault.
+#[allow(missing_debug_implementations, reason = "holds the master key")]
+pub struct Settings {
+    /// Mounts that init makes.
+    pub default_mounts: Vec<DefaultMount>,
+    /// The static seal's key, if the vault shall initialise and unseal itself.
+    pub master_key: Option<MasterKey>,
+    /// The first seed's interface.
+    pub secret_manager: SecretManagerApi,
+    /// Do audit records carry their fields. The chain is kept in any case.
+    pub audit_enabled: bool,
+    /// Days after which audit records may be pruned; 0 = keep for ever.
+    pub audit_ttl_days: u32,
+    /// Name of the cluster, for people.
+    pub cluster_name: String,
+    /// Version of the product, for `seal-status` and `health`.
+    pub version: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_mounts: vec![DefaultMount::kv2("secret")],
+            master_key: None,
+            secret_manager: SecretManagerApi::Off,
+            audit_enabled: true,
+            audit_ttl_days: 0,
+            cluster_name: "secrethub".to_owned(),
+            version: super::API_VERSION.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_mounts() {
+        let check = |names: &[&str], expect: Option<&[&str]>| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let mounts = DefaultMount::parse_list(&names).ok();
+            let paths = mounts.map(|mounts| mounts.into_iter().map(|mount| mount.path).collect::<Vec<_>>());
+            assert_eq!(paths, expect.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect()), "{names:?}");
+        };
+        check(&[], Some(&[]));
+        check(&["secret"], Some(&["secret/"]));
+        check(&["secrethub"], Some(&["secret/"]));
+        check(&["kv/", "team/kv"], Some(&["kv/", "team/kv/"]));
+        for bad in ["", "/", "sys", "auth/x", "a//b", "../x", "cubbyhole"] {
+            check(&[bad], None);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! [`Unsealed`]: all that exists only while the vault is unsealed. Dropping the last hold of it wipes the keys.
+
+use super::mounts::MountTable;
+use crate::{
+    audit::Lane,
+    barrier::{Barrier, KEYRING_KEY},
+    cx::store_error,
+    error::Error,
+    id::Rev,
+    store::{Key, Store},
+};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The unsealed half of a vault.
+pub(crate) struct Unsealed {
+    barrier: Arc<Barrier>,
+    lane: Lane,
+    mounts: RwLock<(Option<Rev>, Arc<MountTable>)>,
+}
+
+impl Unsealed {
+    pub(crate) fn new(barrier: Arc<Barrier>, lane: Lane) -> Self {
+        Self { barrier, lane, mounts: RwLock::new((None, Arc::new(MountTable::built_in()))) }
+    }
+
+    pub(crate) fn barrier(&self) -> &Barrier {
+        &self.barrier
+    }
+
+    pub(crate) fn shared_barrier(&self) -> Arc<Barrier> {
+        Arc::clone(&self.barrier)
+    }
+
+    pub(crate) fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    /// The mount table as of `epoch`, the revision of this lane's epoch entry that the request has just read.
+    pub(crate) async fn mounts(&self, store: &dyn Store, epoch: Option<Rev>) -> Result<Arc<MountTable>, Error> {
+        if let Some(table) = self.cached(epoch) {
+            return Ok(table);
+        }
+        // Somebody changed mounts or the keyring. What is loaded now is at least as new as `epoch`, and the engine's
+        // own `get` reads the epoch again: a change in between sends the request back to the start.
+        let key = Key::new(KEYRING_KEY).map_err(Error::internal)?;
+        if let Some(keyring) = store.get(&[key]).await.map_err(store_error)?.pop().flatten() {
+            self.barrier.reload(&keyring)?;
+        }
+        let table = Arc::new(MountTable::load(store, &self.barrier).await?);
+        *self.mounts.write().unwrap_or_else(PoisonError::into_inner) = (epoch, Arc::clone(&table));
+        Ok(table)
+    }
+
+    fn cached(&self, epoch: Option<Rev>) -> Option<Arc<MountTable>> {
+        let cached = self.mounts.read().unwrap_or_else(PoisonError::into_inner);
+        (epoch.is_some() && cached.0 == epoch).then(|| Arc::clone(&cached.1))
+    }
+}
+
+impl std::fmt::Debug for Unsealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unsealed").field("boot", &self.lane.boot()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,216 @@
+//! Making and removing tokens: which entries come and go together.
+
+use super::{DEFAULT, Identity, PREFIX, ROOT, Token};
+use crate::{
+    Secret,
+    error::Error,
+    id::Timestamp,
+    limits::{LEASE_TTL_DEFAULT, LEASE_TTL_MAX, TOKEN_DEPTH_MAX},
+    request::Auth,
+};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// What a token shall be.
+#[derive(Debug, Default)]
+pub struct NewToken {
+    /// Its policies, as asked; [`NewToken::settle`] puts them in order.
+    pub policies: Vec<String>,
+    /// Leave out the default policy.
+    pub no_default_policy: bool,
+    /// What its maker attaches.
+    pub meta: Option<Map<String, Value>>,
+    /// What people call it.
+    pub display_name: String,
+    /// The path that makes it.
+    pub path: String,
+    /// How long it lives.
+    pub ttl: Option<Duration>,
+    /// What no renewal passes.
+    pub explicit_max_ttl: Option<Duration>,
+    /// What every renewal gives.
+    pub period: Option<Duration>,
+    /// May it be renewed.
+    pub renewable: bool,
+    /// How often it may be used.
+    pub num_uses: Option<u64>,
+    /// Hashes of its ancestors, parent first; empty = orphan.
+    pub ancestors: Vec<String>,
+}
+
+/// Entries that make up a token, and what its maker is told.
+pub(crate) struct Issued {
+    /// Key below `ns/0/`, and document.
+    pub(crate) entries: Vec<(String, Vec<u8>)>,
+    /// The reply.
+    pub(crate) auth: Auth,
+}
+
+impl NewToken {
+    /// The chain of ancestors for a child of `parent`.
+    pub fn below(parent: &Identity) -> Result<Vec<String>, Error> {
+        let above = parent.token.as_ref().map(|token| token.ancestors.as_slice()).unwrap_or_default();
+        if above.len() + 1 >= TOKEN_DEPTH_MAX {
+            return Err(Error::invalid(format!(
+                "a token may have at most {TOKEN_DEPTH_MAX} ancestors; create an orphan instead"
+            )));
+        }
+        Ok(std::iter::once(parent.hash.clone()).chain(above.iter().cloned()).collect())
+    }
+
+    fn settled_policies(&self) -> Vec<String> {
+        let mut policies: Vec<String> = self.policies.iter().map(|policy| policy.trim().to_lowercase()).collect();
+        policies.retain(|policy| !policy.is_empty());
+        if policies.iter().any(|policy| policy == ROOT) {
+            return vec![ROOT.to_owned()];
+        }
+        if !self.no_default_policy {
+            policies.push(DEFAULT.to_owned());
+        }
+        policies.sort();
+        policies.dedup();
+        policies
+    }
+
+    /// Seconds it shall live: 0 = for ever, which only root may.
+    fn settled_ttl(&self, is_root: bool) -> Duration {
+        let capped = |ttl: Duration| match self.explicit_max_ttl.filter(|cap| !cap.is_zero()) {
+            Some(cap) => ttl.min(cap),
+            None => ttl.min(LEASE_TTL_MAX),
+        };
+        match (self.period.filter(|period| !period.is_zero()), self.ttl.filter(|ttl| !ttl.is_zero())) {
+            (Some(period), _) => period,
+            (None, Some(ttl)) => capped(ttl),
+            (None, None) if is_root => Duration::ZERO,
+            (None, None) => capped(LEASE_TTL_DEFAULT),
+        }
+    }
+}
+
+/// Makes the documents of a token whose text hashes to `hash`.
+pub(crate) fn issue(
+    new: NewToken,
+    text: Secret<String>,
+    hash: &str,
+    accessor: String,
+    now: Timestamp,
+) -> Result<Issued, Error> {
+    let policies = new.settled_policies();
+    let is_root = policies == [ROOT];
+    let ttl = new.settled_ttl(is_root);
+    let token = Token {
+        format: 1,
+        accessor,
+        display_name: new.display_name,
+        path: new.path,
+        created: now,
+        expires: (!ttl.is_zero()).then(|| now.plus(ttl)),
+        creation_ttl: ttl.as_secs(),
+        explicit_max_ttl: new.explicit_max_ttl.unwrap_or_default().as_secs(),
+        period: new.period.unwrap_or_default().as_secs(),
+        renewable: new.renewable && !ttl.is_zero(),
+        last_renewal: None,
+        uses_left: new.num_uses.filter(|uses| *uses > 0),
+        ancestors: new.ancestors,
+        husk: false,
+        meta: new.meta,
+        policies,
+    };
+    let mut entries = vec![
+        (format!("token/{hash}"), serde_json::to_vec(&token).map_err(Error::internal)?),
+        (format!("accessor/{}", token.accessor), hash.as_bytes().to_vec()),
+    ];
+    if let Some(parent) = token.ancestors.first() {
+        entries.push((format!("token-child/{parent}/{hash}"), Vec::new()));
+    }
+    if let Some(expires) = token.expires {
+        entries.push((due_key(hash, expires), Vec::new()));
+    }
+    Ok(Issued { entries, auth: auth_of(&token, text, now) })
+}
+
+/// The `auth` block of a reply about a token. An empty text hides it.
+pub(crate) fn auth_of(token: &Token, text: Secret<String>, now: Timestamp) -> Auth {
+    Auth {
+        client_token: text,
+        accessor: token.accessor.clone(),
+        policies: token.policies.clone(),
+        token_policies: token.policies.clone(),
+        metadata: token.meta.clone(),
+        lease_duration: token.ttl(now),
+        renewable: token.renewable,
+        entity_id: String::new(),
+        token_type: "service".to_owned(),
+        orphan: token.ancestors.is_empty(),
+        mfa_requirement: None,
+        num_uses: token.uses_left.unwrap_or(0),
+    }
+}
+
+/// Where the sweep finds a token when its time has come; below `ns/0/`. The shard spreads nodes.
+pub(crate) fn due_key(hash: &str, expires: Timestamp) -> String {
+    let shard = hash.get(..1).unwrap_or("0");
+    format!("lease-due/{shard}/{:016x}/t-{hash}", expires.0)
+}
+
+/// A fresh token: prefix and 24 characters of base 62, 142 bits.
+pub(crate) fn make_token_text(mut fill_random: impl FnMut(&mut [u8])) -> Secret<String> {
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut text = String::with_capacity(PREFIX.len() + 24);
+    text.push_str(PREFIX);
+    while text.len() < PREFIX.len() + 24 {
+        let mut byte = [0];
+        fill_random(&mut byte);
+        // 248 = 4 · 62: what is above would favour some characters.
+        if byte[0] < 248 {
+            text.push(char::from(ALPHABET[usize::from(byte[0]) % 62]));
+        }
+    }
+    Secret::new(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_texts_are_uniform_and_28_long() {
+        let mut next = 0u8;
+        let text = make_token_text(|bytes| {
+            for byte in bytes {
+                *byte = next;
+                next = next.wrapping_add(97);
+            }
+        });
+        assert_eq!(text.expose().len(), 28);
+        assert!(text.expose()[4..].bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let again = make_token_text(|bytes| bytes.fill(61));
+        assert_eq!(again.expose(), "shs.zzzzzzzzzzzzzzzzzzzzzzzz");
+    }
+
+    #[test]
+    fn policies_are_settled() {
+        let check = |policies: &[&str], no_default: bool, expect: &[&str]| {
+            let policies = policies.iter().map(|policy| (*policy).to_owned()).collect();
+            let new = NewToken { policies, no_default_policy: no_default, ..NewToken::default() };
+            assert_eq!(new.settled_policies(), expect);
+        };
+        check(&[], false, &["default"]);
+        check(&[], true, &[]);
+        check(&["B", "a", "a", ""], false, &["a", "b", "default"]);
+        check(&["a", "root"], false, &["root"]);
+    }
+
+    #[test]
+    fn ttls_are_settled() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+        let check = |new: NewToken, is_root: bool, expect: Duration| assert_eq!(new.settled_ttl(is_root), expect);
+        check(NewToken::default(), true, Duration::ZERO);
+        check(NewToken::default(), false, hours(768));
+        check(NewToken { ttl: Some(hours(1)), ..NewToken::default() }, true, hours(1));
+        check(NewToken { ttl: Some(hours(9_999)), ..NewToken::default() }, false, hours(768));
+        let both = NewToken { ttl: Some(hours(9)), explicit_max_ttl: Some(hours(2)), ..NewToken::default() };
+        check(both, false, hours(2));
+        check(NewToken { period: Some(hours(9_999)), ..NewToken::default() }, false, hours(9_999));
+    }
+}

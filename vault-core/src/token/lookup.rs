@@ -1,0 +1,75 @@
+//! From a token's text to who asks: one read of the token and the epoch, one of its ancestors with both again, so
+//! that all of them stood at one instant.
+
+use super::{Identity, Token};
+use crate::{
+    barrier::Barrier,
+    cx::store_error,
+    error::Error,
+    id::{Rev, Timestamp},
+    store::{Entry, Key, Store},
+};
+use std::sync::Arc;
+
+/// Where the token with this hash stands.
+pub(crate) fn token_key(hash: &str) -> Result<Key, Error> {
+    Key::new(format!("ns/0/token/{hash}")).map_err(Error::internal)
+}
+
+/// Who asks, and what that rests on.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// Who; `None` for a stranger.
+    pub(crate) identity: Option<Arc<Identity>>,
+    /// The token's own entry.
+    pub(crate) token: Option<Entry>,
+    /// The token, its ancestors and the epoch, as they stood at one instant.
+    pub(crate) watched: Vec<(Key, Option<Rev>)>,
+}
+
+/// Reads who asks. A token that is unknown, expired, used up or cut off from an ancestor makes a stranger.
+pub(crate) async fn read_identity(
+    store: &dyn Store,
+    barrier: &Barrier,
+    epoch: &Key,
+    text: Option<&str>,
+    now: Timestamp,
+) -> Result<Seen, Error> {
+    let Some(text) = text else {
+        let found = store.get(std::slice::from_ref(epoch)).await.map_err(store_error)?;
+        let watched = vec![(epoch.clone(), found.first().and_then(Option::as_ref).map(|entry| entry.rev))];
+        return Ok(Seen { identity: None, token: None, watched });
+    };
+    let hash = hex::encode(barrier.token_index(text));
+    let mut keys = vec![epoch.clone(), token_key(&hash)?];
+    let mut found = store.get(&keys).await.map_err(store_error)?;
+    let mut token = open(barrier, found[1].as_ref())?;
+    let ancestors = token.as_ref().map(|token| token.ancestors.as_slice()).unwrap_or_default();
+    if !ancestors.is_empty() {
+        for ancestor in ancestors {
+            keys.push(token_key(ancestor)?);
+        }
+        found = store.get(&keys).await.map_err(store_error)?;
+        token = open(barrier, found[1].as_ref())?;
+    }
+    let mut standing = true;
+    for entry in found.iter().skip(2) {
+        standing &= open(barrier, entry.as_ref())?.is_some_and(|ancestor| ancestor.husk || ancestor.is_good(now));
+    }
+    let good = token.filter(|token| standing && token.is_good(now));
+    let revs = found.iter().map(|entry| entry.as_ref().map(|entry| entry.rev));
+    let watched = keys.iter().cloned().zip(revs).collect();
+    let entry = if good.is_some() { found.swap_remove(1) } else { None };
+    let identity = good.map(|token| {
+        let (policies, display_name) = (token.policies.clone(), token.display_name.clone());
+        Arc::new(Identity { token: Some(token), hash, policies, display_name })
+    });
+    Ok(Seen { identity, token: entry, watched })
+}
+
+fn open(barrier: &Barrier, entry: Option<&Entry>) -> Result<Option<Token>, Error> {
+    let Some(entry) = entry else { return Ok(None) };
+    let plain = barrier.open(entry)?;
+    // EXPOSE: the token's document, which holds no token text.
+    serde_json::from_slice(plain.expose()).map(Some).map_err(Error::internal)
+}

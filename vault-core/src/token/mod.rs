@@ -1,0 +1,186 @@
+//! Tokens: who asks. A token is stored under a keyed hash of itself, read at every request and never cached; it is
+//! good only while each of its ancestors stands, so revoking a parent ends its tree at once.
+
+mod issue;
+mod lookup;
+
+pub use issue::NewToken;
+pub(crate) use issue::{Issued, auth_of, due_key, issue, make_token_text};
+pub(crate) use lookup::{Seen, read_identity};
+
+use crate::id::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// The policy that may do everything.
+pub const ROOT: &str = "root";
+/// The policy that every token has unless it was made without.
+pub const DEFAULT: &str = "default";
+/// What a service token starts with.
+pub const PREFIX: &str = "shs.";
+
+/// A service token, as stored (format 1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Version of this document.
+    pub format: u8,
+    /// Names the token without giving its right.
+    pub accessor: String,
+    /// Its policies, sorted.
+    pub policies: Vec<String>,
+    /// What its maker attached.
+    pub meta: Option<Map<String, Value>>,
+    /// What people and the audit log call it.
+    pub display_name: String,
+    /// The path that made it.
+    pub path: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends; `None` = never.
+    pub expires: Option<Timestamp>,
+    /// Seconds it was given when made; 0 = for ever.
+    pub creation_ttl: u64,
+    /// Seconds after `created` that no renewal passes; 0 = no such bound.
+    pub explicit_max_ttl: u64,
+    /// Seconds that every renewal gives, without a bound; 0 = not periodic.
+    pub period: u64,
+    /// May it be renewed.
+    pub renewable: bool,
+    /// When it was last renewed.
+    pub last_renewal: Option<Timestamp>,
+    /// Uses left; `None` = unlimited.
+    pub uses_left: Option<u64>,
+    /// Hashes of its ancestors (hex), parent first; empty = orphan.
+    pub ancestors: Vec<String>,
+    /// Revoked itself, kept so that its children still stand (`revoke-orphan`).
+    pub husk: bool,
+}
+
+impl Token {
+    /// Is it good at this time, as far as it alone can tell.
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        !self.husk && self.expires.is_none_or(|end| end > now) && self.uses_left != Some(0)
+    }
+
+    /// Seconds it has left, rounded up; 0 = for ever.
+    pub fn ttl(&self, now: Timestamp) -> u64 {
+        self.expires.map_or(0, |end| end.since(now).as_micros().div_ceil(1_000_000) as u64)
+    }
+
+    /// When it would end if renewed now for `increment` (or its default), within its bounds.
+    pub fn renewed_until(&self, now: Timestamp, increment: Option<Duration>) -> Timestamp {
+        let wanted = match (self.period, increment) {
+            (0, Some(increment)) if !increment.is_zero() => increment,
+            (0, _) => Duration::from_secs(self.creation_ttl),
+            (period, _) => Duration::from_secs(period),
+        };
+        let longest = crate::limits::LEASE_TTL_MAX;
+        let cap = match (self.explicit_max_ttl, self.period) {
+            (0, 0) => self.created.plus(longest),
+            (0, _) => Timestamp(u64::MAX),
+            (explicit, _) => self.created.plus(Duration::from_secs(explicit)),
+        };
+        now.plus(wanted).min(cap)
+    }
+
+    /// Does it hold the root policy.
+    pub fn is_root(&self) -> bool {
+        self.policies.iter().any(|policy| policy == ROOT)
+    }
+}
+
+/// Who asks, for one request.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The token; `None` for an identity that is built in.
+    pub token: Option<Token>,
+    /// Keyed hash of the token, hex; the name of a built-in identity otherwise.
+    pub hash: String,
+    /// Policies in force.
+    pub policies: Vec<String>,
+    /// What the audit log calls it.
+    pub display_name: String,
+}
+
+impl Identity {
+    /// An identity that needs no token, with one policy of its own.
+    pub fn built_in(name: &str) -> Self {
+        Self { token: None, hash: name.to_owned(), policies: vec![name.to_owned()], display_name: name.to_owned() }
+    }
+
+    /// May it do everything.
+    pub fn is_root(&self) -> bool {
+        self.policies.iter().any(|policy| policy == ROOT)
+    }
+
+    /// Names the part of the cubbyhole that is this token's own.
+    pub fn cubbyhole(&self) -> &str {
+        &self.hash
+    }
+
+    /// The token; an error for a built-in identity.
+    pub fn require_token(&self) -> Result<&Token, crate::Error> {
+        self.token.as_ref().ok_or_else(crate::Error::unauthenticated)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn token() -> Token {
+        Token {
+            format: 1,
+            accessor: "a".into(),
+            policies: vec![DEFAULT.into()],
+            meta: None,
+            display_name: "token".into(),
+            path: "auth/token/create".into(),
+            created: Timestamp(0),
+            expires: None,
+            creation_ttl: 0,
+            explicit_max_ttl: 0,
+            period: 0,
+            renewable: true,
+            last_renewal: None,
+            uses_left: None,
+            ancestors: vec![],
+            husk: false,
+        }
+    }
+
+    #[test]
+    fn goodness() {
+        let second = Timestamp(1_000_000);
+        let check = |change: fn(&mut Token), expect: bool| {
+            let mut token = token();
+            change(&mut token);
+            assert_eq!(token.is_good(second), expect, "{token:?}");
+        };
+        check(|_| (), true);
+        check(|t| t.expires = Some(Timestamp(1_000_001)), true);
+        check(|t| t.expires = Some(Timestamp(1_000_000)), false);
+        check(|t| t.uses_left = Some(1), true);
+        check(|t| t.uses_left = Some(0), false);
+        check(|t| t.husk = true, false);
+    }
+
+    #[test]
+    fn renewal_stays_within_bounds() {
+        let now = Timestamp(100_000_000);
+        let check = |change: fn(&mut Token), increment: Option<u64>, expect: u64| {
+            let mut token = Token { creation_ttl: 60, ..token() };
+            change(&mut token);
+            let until = token.renewed_until(now, increment.map(Duration::from_secs));
+            assert_eq!(until.unix_seconds(), expect, "{token:?}");
+        };
+        check(|_| (), None, 160);
+        check(|_| (), Some(0), 160);
+        check(|_| (), Some(10), 110);
+        check(|_| (), Some(u64::from(u32::MAX)), 32 * 86_400);
+        check(|t| t.explicit_max_ttl = 130, Some(1_000), 130);
+        check(|t| t.period = 5, Some(1_000), 105);
+        check(|t| (t.period, t.explicit_max_ttl) = (50, 120), None, 120);
+    }
+}

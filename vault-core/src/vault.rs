@@ -1,0 +1,285 @@
+//! [`Vault`]: the one door. HTTP, Python, agent, dashboard, command line and benches all come through
+//! [`Vault::handle`], so that authentication → policy → engine → commit → audit cannot be skipped.
+
+mod admit;
+mod record;
+
+use crate::{
+    audit::{Change, SubmitError},
+    cx::Cx,
+    engine::{Access, Call},
+    error::{Error, ErrorKind},
+    host::Host,
+    id::Timestamp,
+    limits::REQUEST_DEADLINE,
+    policy::SECRET_MANAGER,
+    request::{Origin, Reply, Request},
+    store::{Backend, Key, Op},
+    system::{Effect, MountTable, SecretManagerApi, Settings, System, Unsealed},
+    token::{Identity, Seen, read_identity},
+};
+use admit::{Admitted, Refusal, admit};
+use futures::channel::oneshot;
+use std::{sync::Arc, time::Duration};
+
+/// What a vault is made of.
+#[allow(missing_debug_implementations, reason = "settings hold the master key")]
+pub struct Parts {
+    /// Where sealed bytes and records rest.
+    pub backend: Arc<dyn Backend>,
+    /// The door to time, tasks and randomness.
+    pub host: Arc<dyn Host>,
+    /// Cryptography.
+    pub crypto: crate::crypto::CryptoProvider,
+    /// What the operator chose.
+    pub settings: Settings,
+}
+
+/// A secrets vault.
+#[derive(Debug)]
+pub struct Vault {
+    system: System,
+}
+
+/// What came of one attempt: an answer, or the keys that somebody else changed meanwhile.
+#[allow(clippy::large_enum_variant, reason = "moved once a request; boxing would allocate at every one")]
+enum Attempt {
+    Answer(Result<Reply, Error>),
+    Again(Option<Key>),
+}
+
+impl Vault {
+    /// Opens a vault on a store. With a master key it is made if need be and unsealed; otherwise it waits, sealed,
+    /// for `sys/init` or `sys/unseal`.
+    pub async fn open(parts: Parts) -> Result<Arc<Self>, Error> {
+        let system = System::new(parts.backend, parts.host, parts.crypto, parts.settings);
+        system.unseal_static().await?;
+        Ok(Arc::new(Self { system }))
+    }
+
+    /// Seals this node and flushes its chain; the last thing a program does.
+    pub async fn shutdown(&self) -> Result<(), Error> {
+        self.system.seal().await
+    }
+
+    /// Runs the background work until the future is dropped.
+    pub async fn run_jobs(&self) {
+        crate::job::run(&self.system).await;
+    }
+
+    /// Serves one request. The future may be dropped at any await: what was handed to the lane goes on, and nobody
+    /// else notices.
+    pub async fn handle(&self, request: Request) -> Result<Reply, Error> {
+        self.system.check_process()?;
+        let host = self.system.host();
+        let received = host.monotonic();
+        let mut turn = None;
+        loop {
+            match self.attempt(&request, received).await {
+                Attempt::Answer(answer) => return answer,
+                Attempt::Again(_) if host.monotonic().saturating_sub(received) > REQUEST_DEADLINE => {
+                    return Err(Error::unavailable("others kept changing the same entry; try again"));
+                }
+                Attempt::Again(Some(key)) if turn.is_none() => turn = Some(self.system.turnstile().wait(&key).await),
+                Attempt::Again(_) => {}
+            }
+        }
+    }
+
+    async fn attempt(&self, request: &Request, received: Duration) -> Attempt {
+        let now = self.system.host().now();
+        let Some(unsealed) = self.system.unsealed() else {
+            return Attempt::Answer(self.attempt_sealed(request, now).await);
+        };
+        match self.see(&unsealed, request, now).await {
+            Ok((seen, mounts)) => self.serve(unsealed, &mounts, seen, request, received, now).await,
+            // Who asks cannot be known, so nothing can be recorded either: the store is not there.
+            Err(error) => Attempt::Answer(Err(error)),
+        }
+    }
+
+    /// Who asks, and which mounts there are.
+    async fn see(
+        &self,
+        unsealed: &Arc<Unsealed>,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<(Seen, Arc<MountTable>), Error> {
+        let backend = self.system.backend();
+        // EXPOSE: the token's index is a keyed hash of its text.
+        let text = request.token.as_ref().map(|token| token.expose().as_str());
+        let epoch = unsealed.lane().epoch_key();
+        let seen = read_identity(&*backend, unsealed.barrier(), epoch, text, now).await?;
+        let epoch_rev = seen.watched.first().and_then(|(_, rev)| *rev);
+        let mounts = unsealed.mounts(&*backend, epoch_rev).await?;
+        Ok((seen, mounts))
+    }
+
+    /// The first seed's interface is served under an identity of its own; everything else by the token.
+    fn identity_for(&self, request: &Request, seen: &Seen) -> Option<Arc<Identity>> {
+        match (request.origin, self.system.settings().secret_manager) {
+            (Origin::SecretManager, SecretManagerApi::Open) => Some(Arc::new(Identity::built_in(SECRET_MANAGER))),
+            (Origin::SecretManager, SecretManagerApi::Off) => None,
+            _ => seen.identity.clone(),
+        }
+    }
+
+    async fn serve(
+        &self,
+        unsealed: Arc<Unsealed>,
+        mounts: &MountTable,
+        seen: Seen,
+        request: &Request,
+        received: Duration,
+        now: Timestamp,
+    ) -> Attempt {
+        let identity = self.identity_for(request, &seen);
+        let mut ledger = record::Ledger::new(request, identity.as_deref(), now);
+        let admitted = admit(mounts, identity.as_deref(), request, &mut ledger);
+        let (answer, cx) = match admitted {
+            Ok(admitted) => {
+                let mount = Arc::clone(admitted.mount);
+                let watched = seen.watched.clone();
+                let mut cx = Cx::new(self.system.clone(), Some(Arc::clone(&unsealed)), mount, identity, watched, now);
+                let answer = call(&mut cx, &admitted, request).await;
+                if admitted.route.access == Access::Probe {
+                    return Attempt::Answer(answer);
+                }
+                (answer, Some(cx))
+            }
+            Err(Refusal(error)) => (Err(error), None),
+        };
+        if answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict) {
+            return Attempt::Again(None);
+        }
+        self.commit(unsealed, seen, request, received, ledger, cx, answer).await
+    }
+
+    /// Commits what was staged together with the record, and only then answers.
+    #[allow(clippy::too_many_arguments, reason = "the whole of one request, used once")]
+    async fn commit(
+        &self,
+        unsealed: Arc<Unsealed>,
+        seen: Seen,
+        request: &Request,
+        received: Duration,
+        ledger: record::Ledger,
+        cx: Option<Cx>,
+        answer: Result<Reply, Error>,
+    ) -> Attempt {
+        let (mut ops, mut effects, notes) = match cx {
+            Some(cx) => (cx.staged, cx.effects, cx.notes),
+            None => Default::default(),
+        };
+        if answer.is_err() {
+            ops.clear();
+            effects.clear();
+        }
+        if let Err(error) = spend_use(unsealed.barrier(), &seen, &mut ops) {
+            return Attempt::Answer(Err(error));
+        }
+        if !ops.is_empty() {
+            let guards = seen.watched.iter().filter_map(|(key, rev)| Some((key.clone(), Op::Guard((*rev)?))));
+            let own: Vec<(Key, Op)> = guards.filter(|(key, _)| ops.iter().all(|(staged, _)| staged != key)).collect();
+            ops.extend(own);
+        }
+        let sealing = effects.iter().any(|effect| matches!(effect, Effect::Seal));
+        let draft = ledger.draft(unsealed.barrier(), request, notes, &answer);
+        let outcome = self.submit(Arc::clone(&unsealed), Change { ops, draft, received }, effects).await;
+        match outcome {
+            Ok(()) => Attempt::Answer(answer),
+            // Sealing always works, also when the store is gone; the record is then missing, and the log says so.
+            Err(_) if sealing => Attempt::Answer(answer),
+            Err(SubmitError::Conflict(keys)) => Attempt::Again(keys.into_iter().next()),
+            Err(SubmitError::Lost) => match self.system.replace_lane(&unsealed).await {
+                Ok(()) => Attempt::Again(None),
+                Err(error) => Attempt::Answer(Err(error)),
+            },
+            Err(SubmitError::Closed) => Attempt::Again(None),
+            Err(SubmitError::Overloaded) => {
+                Attempt::Answer(Err(Error::unavailable("too many requests are waiting; try again")))
+            }
+            Err(SubmitError::Unknown) => Attempt::Answer(Err(Error::unavailable(
+                "the store did not say whether the change was made; look before you try again",
+            ))),
+            Err(SubmitError::Clash(key)) => Attempt::Answer(Err(Error::internal(format!("two changes of {key}")))),
+            Err(SubmitError::TooLarge) => {
+                Attempt::Answer(Err(Error::new(ErrorKind::TooLarge, "the request changes too much at once")))
+            }
+            Err(SubmitError::Unavailable(source)) => {
+                Attempt::Answer(Err(Error::unavailable("the store does not answer; nothing was changed").with_source(source)))
+            }
+        }
+    }
+
+    /// Effects follow their commit even if the caller has left meanwhile, so they run in a task of their own.
+    async fn submit(
+        &self,
+        unsealed: Arc<Unsealed>,
+        change: Change,
+        effects: Vec<Effect>,
+    ) -> Result<(), SubmitError> {
+        if effects.is_empty() {
+            return unsealed.lane().submit(change).await;
+        }
+        let (done, outcome) = oneshot::channel();
+        let system = self.system.clone();
+        let task = async move {
+            let committed = unsealed.lane().submit(change).await;
+            for effect in effects {
+                match effect {
+                    Effect::Adopt(keyring) if committed.is_ok() => unsealed.barrier().adopt(keyring),
+                    Effect::Adopt(_) => {}
+                    Effect::Seal => {
+                        if let Err(error) = system.seal().await {
+                            tracing::error!(%error, "sealed, but the last records were not flushed");
+                        }
+                    }
+                }
+            }
+            // The caller may have left: nobody is owed the outcome then.
+            let _ = done.send(committed);
+        };
+        self.system.host().spawn("effects", Box::pin(task));
+        outcome.await.unwrap_or(Err(SubmitError::Closed))
+    }
+
+    /// A sealed vault answers what is open to anybody, and refuses the rest.
+    async fn attempt_sealed(&self, request: &Request, now: Timestamp) -> Result<Reply, Error> {
+        let mounts = MountTable::built_in();
+        let mut ledger = record::Ledger::new(request, None, now);
+        let admitted = match admit(&mounts, None, request, &mut ledger) {
+            Ok(admitted) if matches!(admitted.route.access, Access::Probe | Access::Open) => admitted,
+            Ok(_) | Err(_) => return Err(Error::sealed()),
+        };
+        let mut cx = Cx::new(self.system.clone(), None, Arc::clone(admitted.mount), None, Vec::new(), now);
+        let answer = call(&mut cx, &admitted, request).await;
+        if admitted.route.access != Access::Probe {
+            self.system.remember(ledger.sealed_draft(cx.notes, &answer));
+        }
+        answer
+    }
+}
+
+/// Runs the engine, and tells the caller of fields that nobody read.
+async fn call(cx: &mut Cx, admitted: &Admitted<'_>, request: &Request) -> Result<Reply, Error> {
+    admitted.check_refused(request)?;
+    let mut reply = (admitted.route.handler)(cx, Call { request, params: admitted.params }).await?;
+    reply.warnings.extend(admitted.unknown_fields(request));
+    reply.mount_type = admitted.engine.kind;
+    reply.time = cx.now();
+    Ok(reply)
+}
+
+/// A token with a number of uses pays one, whatever came of the request.
+fn spend_use(barrier: &crate::barrier::Barrier, seen: &Seen, ops: &mut Vec<(Key, Op)>) -> Result<(), Error> {
+    let Some((identity, entry)) = seen.identity.as_ref().zip(seen.token.as_ref()) else { return Ok(()) };
+    let Some(token) = identity.token.as_ref().filter(|token| token.uses_left.is_some()) else { return Ok(()) };
+    if ops.iter().any(|(key, _)| *key == entry.key) {
+        return Ok(()); // The engine changes this very token, and has counted the use.
+    }
+    let spent = crate::token::Token { uses_left: token.uses_left.map(|uses| uses.saturating_sub(1)), ..token.clone() };
+    let document = serde_json::to_vec(&spent).map_err(Error::internal)?;
+    ops.push((entry.key.clone(), Op::Replace(entry.rev, barrier.seal(&entry.key, &document)?)));
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! From a request to the route that may serve it: mount, rights, route, in that order, so that a stranger learns
+//! nothing about what exists.
+
+use super::record::Ledger;
+use crate::{
+    engine::{Access, Engine, FieldKind, Mount, Params, Route, engine_of},
+    error::{Error, ErrorKind},
+    policy,
+    request::{Operation, Request},
+    system::MountTable,
+    token::Identity,
+};
+use std::sync::Arc;
+
+/// A request that may be served, and by whom.
+#[derive(Debug)]
+pub(super) struct Admitted<'a> {
+    pub(super) mount: &'a Arc<Mount>,
+    pub(super) engine: &'static Engine,
+    pub(super) route: &'static Route,
+    pub(super) params: Params<'a>,
+}
+
+/// A request that is not served.
+pub(super) struct Refusal(pub(super) Error);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+/// Decides whether a request is served; the ledger learns what decided.
+pub(super) fn admit<'a>(
+    mounts: &'a MountTable,
+    identity: Option<&Identity>,
+    request: &'a Request,
+    ledger: &mut Ledger,
+) -> Result<Admitted<'a>, Refusal> {
+    if !request.namespace.trim_matches('/').is_empty() {
+        return Err(Error::new(ErrorKind::NotFound, "namespace not found").into());
+    }
+    request.check()?;
+    let found = find(mounts, request);
+    if let Ok(admitted) = &found {
+        ledger.mount(admitted.mount);
+        if matches!(admitted.route.access, Access::Probe | Access::Open | Access::Login) {
+            ledger.rule("open to anybody");
+            check_protection(request)?;
+            return found.map_err(Refusal);
+        }
+    }
+    // What does not exist is denied like what is forbidden, unless a policy covers the path.
+    let identity = identity.ok_or_else(Error::unauthenticated)?;
+    let sudo = found.as_ref().is_ok_and(|admitted| admitted.route.access == Access::Sudo);
+    let decision = policy::evaluate(identity, &request.path, request.operation, sudo);
+    ledger.rule(decision.rule);
+    if !decision.allowed {
+        return Err(Error::denied().into());
+    }
+    check_protection(request)?;
+    found.map_err(Refusal)
+}
+
+/// A protection that is asked for and not offered is refused, never left out.
+fn check_protection(request: &Request) -> Result<(), Error> {
+    match request.wrap_ttl {
+        Some(ttl) if !ttl.is_zero() => Err(Error::invalid("response wrapping is not available; leave out the wrap TTL")),
+        _ => Ok(()),
+    }
+}
+
+fn find<'a>(mounts: &'a MountTable, request: &'a Request) -> Result<Admitted<'a>, Error> {
+    let unknown = || {
+        let path = crate::audit::cut(&request.path);
+        Error::new(ErrorKind::NotFound, format!("no handler for route \"{path}\". route entry not found."))
+    };
+    let (mount, rest) = mounts.resolve(&request.path).ok_or_else(unknown)?;
+    let engine = engine_of(mount).ok_or_else(unknown)?;
+    let mut known = false;
+    for route in engine.routes {
+        if let Some(params) = route.matches(rest).or_else(|| listed_without_slash(route, rest)) {
+            if route.operation == request.operation {
+                return Ok(Admitted { mount, engine, route, params });
+            }
+            known = true;
+        }
+    }
+    if known { Err(Error::new(ErrorKind::Unsupported, "unsupported operation")) } else { Err(unknown()) }
+}
+
+/// `LIST accessors/` is `LIST accessors`.
+fn listed_without_slash<'p>(route: &Route, rest: &'p str) -> Option<Params<'p>> {
+    let bare = rest.strip_suffix('/').filter(|_| route.operation == Operation::List)?;
+    route.matches(bare)
+}
+
+impl Admitted<'_> {
+    /// A field that asks for a protection we do not have makes the request fail.
+    pub(super) fn check_refused(&self, request: &Request) -> Result<(), Error> {
+        let refused = self.route.fields.iter().filter(|field| field.kind == FieldKind::Refused);
+        for field in refused {
+            let value = request.fields.get(field.name);
+            let empty = value.is_none_or(|value| match value {
+                serde_json::Value::Null | serde_json::Value::Bool(false) => true,
+                serde_json::Value::String(text) => text.is_empty(),
+                serde_json::Value::Array(list) => list.is_empty(),
+                serde_json::Value::Number(number) => number.as_u64() == Some(0),
+                _ => false,
+            });
+            if !empty {
+                return Err(Error::invalid(format!("field {:?} is not available here; leave it out", field.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A warning that names the fields that nobody reads.
+    pub(super) fn unknown_fields(&self, request: &Request) -> Option<String> {
+        let known = |name: &str| self.route.fields.iter().any(|field| field.name == name || field.name == "*");
+        let ignored: Vec<&str> = request.fields.keys().map(String::as_str).filter(|name| !known(name)).collect();
+        if ignored.is_empty() {
+            return None;
+        }
+        Some(format!("Endpoint ignored these unrecognized parameters: [{}]", ignored.join(" ")))
+    }
+}
