@@ -1,5 +1,7 @@
 //! The one door on a store in memory: the whole life of a vault through `Vault::handle`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use secrethub::TokioHost;
 use secrethub_core::{
     ErrorKind, Operation, Parts, Reply, Request, Vault,

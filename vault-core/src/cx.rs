@@ -171,7 +171,12 @@ impl Cx {
 
     /// One page of the entries whose keys start with `prefix`, ascending, strictly after `after` (a key as given by
     /// [`Item::key`]).
-    pub async fn scan(&mut self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Item>, Error> {
+    pub async fn scan(
+        &mut self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Item>, Error> {
         let entries = self.page(prefix, after, limit).await?;
         self.recheck().await?;
         entries.into_iter().map(|entry| self.open(entry)).collect()
@@ -179,7 +184,12 @@ impl Cx {
 
     /// The names directly below `prefix` (which ends with `/` or is empty), ascending: `name` for an entry, `name/`
     /// for what has more below it. Strictly after `after`, at most `limit`.
-    pub async fn list(&mut self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Error> {
+    pub async fn list(
+        &mut self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, Error> {
         let mut names: Vec<String> = Vec::new();
         let mut from = after.map(|after| skip(prefix, after));
         while names.len() < limit {
@@ -250,7 +260,10 @@ impl Cx {
 
     fn stage(&mut self, key: Key, op: Op) -> Result<(), Error> {
         if self.staged.len() >= limits::REQUEST_OPS_MAX {
-            return Err(Error::invalid(format!("one request may change at most {} entries", limits::REQUEST_OPS_MAX)));
+            return Err(Error::invalid(format!(
+                "one request may change at most {} entries",
+                limits::REQUEST_OPS_MAX
+            )));
         }
         self.staged.push((key, op));
         Ok(())
@@ -258,7 +271,8 @@ impl Cx {
 
     fn full(&self, key: &str) -> Result<Key, Error> {
         Key::new(format!("{}{key}", self.scope)).map_err(|source| {
-            Error::invalid("path is too long, has an empty segment, or holds a control character").with_source(source)
+            Error::invalid("path is too long, has an empty segment, or holds a control character")
+                .with_source(source)
         })
     }
 
@@ -274,8 +288,13 @@ impl Cx {
     }
 
     fn check_watched(&self, found: &[Option<Entry>]) -> Result<(), Error> {
-        let same = self.watched.iter().zip(found).all(|((_, rev), now)| *rev == now.as_ref().map(|entry| entry.rev));
-        if same { Ok(()) } else { Err(Error::new(ErrorKind::Conflict, "the token or the mounts changed meanwhile")) }
+        let same =
+            self.watched.iter().zip(found).all(|((_, rev), now)| *rev == now.as_ref().map(|entry| entry.rev));
+        if same {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Conflict, "the token or the mounts changed meanwhile"))
+        }
     }
 }
 
@@ -303,7 +322,9 @@ fn json_bytes(value: &impl Serialize) -> Result<zeroize::Zeroizing<Vec<u8>>, Err
 pub(crate) fn store_error(source: crate::store::StoreError) -> Error {
     use crate::store::StoreError;
     match source {
-        StoreError::Unavailable { .. } => Error::unavailable("the store does not answer; try again").with_source(source),
+        StoreError::Unavailable { .. } => {
+            Error::unavailable("the store does not answer; try again").with_source(source)
+        }
         StoreError::TooLarge { what, limit } => {
             Error::new(ErrorKind::TooLarge, format!("too much at once: {what} may be at most {limit}"))
         }

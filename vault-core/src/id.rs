@@ -44,7 +44,9 @@ impl fmt::Debug for Rev {
 }
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z, leap seconds not counted. In documents: that number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
 

@@ -9,8 +9,7 @@
 //! | [`barrier`] | seal, keyring, envelope: nothing secret reaches a store in the clear |
 //! | [`host`] | the only door to time, tasks and randomness |
 //! | [`vault`](Vault), [`cx`], [`engine`] | the one door, what an engine may touch, and the engines |
-| [`token`], [`policy`], [`system`] | who asks, what they may, and operating the vault |
-| [`host`] | the only door to time, tasks and randomness |
+//! | [`token`], [`policy`], [`system`] | who asks, what they may, and operating the vault |
 //! | [`secret`], [`id`], [`limits`] | types and bounds that everything shares |
 //! | `testing` (feature) | batteries, fault wrapper, simulation: for whoever implements a contract |
 

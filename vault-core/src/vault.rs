@@ -80,7 +80,9 @@ impl Vault {
                 Attempt::Again(_) if host.monotonic().saturating_sub(received) > REQUEST_DEADLINE => {
                     return Err(Error::unavailable("others kept changing the same entry; try again"));
                 }
-                Attempt::Again(Some(key)) if turn.is_none() => turn = Some(self.system.turnstile().wait(&key).await),
+                Attempt::Again(Some(key)) if turn.is_none() => {
+                    turn = Some(self.system.turnstile().wait(&key).await)
+                }
                 Attempt::Again(_) => {}
             }
         }
@@ -118,7 +120,9 @@ impl Vault {
     /// The first seed's interface is served under an identity of its own; everything else by the token.
     fn identity_for(&self, request: &Request, seen: &Seen) -> Option<Arc<Identity>> {
         match (request.origin, self.system.settings().secret_manager) {
-            (Origin::SecretManager, SecretManagerApi::Open) => Some(Arc::new(Identity::built_in(SECRET_MANAGER))),
+            (Origin::SecretManager, SecretManagerApi::Open) => {
+                Some(Arc::new(Identity::built_in(SECRET_MANAGER)))
+            }
             (Origin::SecretManager, SecretManagerApi::Off) => None,
             _ => seen.identity.clone(),
         }
@@ -140,7 +144,8 @@ impl Vault {
             Ok(admitted) => {
                 let mount = Arc::clone(admitted.mount);
                 let watched = seen.watched.clone();
-                let mut cx = Cx::new(self.system.clone(), Some(Arc::clone(&unsealed)), mount, identity, watched, now);
+                let mut cx =
+                    Cx::new(self.system.clone(), Some(Arc::clone(&unsealed)), mount, identity, watched, now);
                 let answer = call(&mut cx, &admitted, request).await;
                 if admitted.route.access == Access::Probe {
                     return Attempt::Answer(answer);
@@ -180,7 +185,8 @@ impl Vault {
         }
         if !ops.is_empty() {
             let guards = seen.watched.iter().filter_map(|(key, rev)| Some((key.clone(), Op::Guard((*rev)?))));
-            let own: Vec<(Key, Op)> = guards.filter(|(key, _)| ops.iter().all(|(staged, _)| staged != key)).collect();
+            let own: Vec<(Key, Op)> =
+                guards.filter(|(key, _)| ops.iter().all(|(staged, _)| staged != key)).collect();
             ops.extend(own);
         }
         let sealing = effects.iter().any(|effect| matches!(effect, Effect::Seal));
@@ -202,13 +208,16 @@ impl Vault {
             Err(SubmitError::Unknown) => Attempt::Answer(Err(Error::unavailable(
                 "the store did not say whether the change was made; look before you try again",
             ))),
-            Err(SubmitError::Clash(key)) => Attempt::Answer(Err(Error::internal(format!("two changes of {key}")))),
+            Err(SubmitError::Clash(key)) => {
+                Attempt::Answer(Err(Error::internal(format!("two changes of {key}"))))
+            }
             Err(SubmitError::TooLarge) => {
                 Attempt::Answer(Err(Error::new(ErrorKind::TooLarge, "the request changes too much at once")))
             }
-            Err(SubmitError::Unavailable(source)) => {
-                Attempt::Answer(Err(Error::unavailable("the store does not answer; nothing was changed").with_source(source)))
-            }
+            Err(SubmitError::Unavailable(source)) => Attempt::Answer(Err(Error::unavailable(
+                "the store does not answer; nothing was changed",
+            )
+            .with_source(source))),
         }
     }
 
@@ -274,11 +283,16 @@ async fn call(cx: &mut Cx, admitted: &Admitted<'_>, request: &Request) -> Result
 /// A token with a number of uses pays one, whatever came of the request.
 fn spend_use(barrier: &crate::barrier::Barrier, seen: &Seen, ops: &mut Vec<(Key, Op)>) -> Result<(), Error> {
     let Some((identity, entry)) = seen.identity.as_ref().zip(seen.token.as_ref()) else { return Ok(()) };
-    let Some(token) = identity.token.as_ref().filter(|token| token.uses_left.is_some()) else { return Ok(()) };
+    let Some(token) = identity.token.as_ref().filter(|token| token.uses_left.is_some()) else {
+        return Ok(());
+    };
     if ops.iter().any(|(key, _)| *key == entry.key) {
         return Ok(()); // The engine changes this very token, and has counted the use.
     }
-    let spent = crate::token::Token { uses_left: token.uses_left.map(|uses| uses.saturating_sub(1)), ..token.clone() };
+    let spent = crate::token::Token {
+        uses_left: token.uses_left.map(|uses| uses.saturating_sub(1)),
+        ..token.clone()
+    };
     let document = serde_json::to_vec(&spent).map_err(Error::internal)?;
     ops.push((entry.key.clone(), Op::Replace(entry.rev, barrier.seal(&entry.key, &document)?)));
     Ok(())

@@ -28,7 +28,11 @@ impl Cx {
         self.stage(lanes.key.clone(), Op::Guard(lanes.rev))?;
         let mut range = Range::prefix("epoch/");
         loop {
-            let page = self.backend.scan(range.clone(), Limit::entries(SCAN_ENTRIES_MAX)).await.map_err(store_error)?;
+            let page = self
+                .backend
+                .scan(range.clone(), Limit::entries(SCAN_ENTRIES_MAX))
+                .await
+                .map_err(store_error)?;
             let Some(last) = page.last() else { return Ok(()) };
             range = range.after(last.key.as_str());
             for entry in &page {
@@ -40,7 +44,8 @@ impl Cx {
 
     /// A document of the root namespace, outside any mount; for looking only.
     pub(crate) async fn root_document(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        let key = Key::new(format!("ns/0/{name}")).map_err(|source| Error::not_found().with_source(source))?;
+        let key =
+            Key::new(format!("ns/0/{name}")).map_err(|source| Error::not_found().with_source(source))?;
         let found = self.backend.get(&[key]).await.map_err(store_error)?.pop().flatten();
         // EXPOSE: a document for the operating engines.
         found.map(|entry| Ok(self.barrier()?.open(&entry)?.expose().clone())).transpose()

@@ -24,7 +24,11 @@ pub(super) const ENGINE: Engine = Engine {
             pattern: "create",
             access: Access::Token,
             summary: "Store a value and get its id.",
-            fields: &[Field::new("secret", FieldKind::Text, "The value in standard base64, at most 1 MiB decoded.")],
+            fields: &[Field::new(
+                "secret",
+                FieldKind::Text,
+                "The value in standard base64, at most 1 MiB decoded.",
+            )],
             example: r#"{"secret":"bXlfc2VjcmV0"}"#,
             handler: |cx, call| Box::pin(create(cx, call)),
         },
@@ -49,7 +53,8 @@ async fn create(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     }
     // The decoder's own words name an offending byte and its place: that is part of the secret.
     let value = STANDARD.decode(text).map(Zeroizing::new);
-    let value = value.map_err(|_| Error::invalid("invalid base64: only the standard alphabet with padding is accepted"))?;
+    let value = value
+        .map_err(|_| Error::invalid("invalid base64: only the standard alphabet with padding is accepted"))?;
     let id = cx.make_uuid()?;
     cx.note_secret(&*id);
     cx.create(&id, &value)?;

@@ -39,7 +39,10 @@ impl<'s> Background<'s> {
     }
 
     /// An entry with its JSON document.
-    pub(super) async fn document<T: DeserializeOwned>(&self, name: &str) -> Result<Option<(Entry, T)>, Error> {
+    pub(super) async fn document<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Option<(Entry, T)>, Error> {
         let Some(entry) = self.entry(name).await? else { return Ok(None) };
         let plain = self.unsealed.barrier().open(&entry)?;
         // EXPOSE: a document of the job's own kind.

@@ -12,8 +12,11 @@ use crate::{
 };
 use std::time::Duration;
 
-pub(super) const JOB: Job =
-    Job { name: "expire-tokens", every: Duration::from_secs(5), activate: |system| Box::pin(activate(system)) };
+pub(super) const JOB: Job = Job {
+    name: "expire-tokens",
+    every: Duration::from_secs(5),
+    activate: |system| Box::pin(activate(system)),
+};
 
 /// How long a husk is left alone before it is asked again whether its children are gone.
 const HUSK_PATIENCE: Duration = Duration::from_secs(3_600);
@@ -69,7 +72,8 @@ async fn removal(
     token: &Token,
     hash: &str,
 ) -> Result<Vec<(crate::store::Key, Op)>, Error> {
-    let mut ops = vec![(entry.key, Op::Remove(entry.rev)), background.mark(&format!("ns/0/token-sweep/{hash}"))?];
+    let mut ops =
+        vec![(entry.key, Op::Remove(entry.rev)), background.mark(&format!("ns/0/token-sweep/{hash}"))?];
     if let Some(accessor) = background.entry(&format!("ns/0/accessor/{}", token.accessor)).await? {
         ops.push((accessor.key, Op::Remove(accessor.rev)));
     }
@@ -85,7 +89,8 @@ async fn sweep(background: &Background<'_>) -> Result<(), Error> {
         let links = format!("ns/0/token-child/{hash}/");
         for link in background.page(&links, EXPIRE_PAGE / 4).await? {
             let child = link.key.as_str()[links.len()..].to_owned();
-            if let Some((entry, token)) = background.document::<Token>(&format!("ns/0/token/{child}")).await? {
+            if let Some((entry, token)) = background.document::<Token>(&format!("ns/0/token/{child}")).await?
+            {
                 ops.extend(removal(background, entry, &token, &child).await?);
             }
             ops.push((link.key, Op::Remove(link.rev)));

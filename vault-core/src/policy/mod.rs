@@ -126,8 +126,10 @@ pub fn capabilities(policies: &[String], path: &str) -> Vec<&'static str> {
     if policies.iter().any(|policy| policy == ROOT) {
         return vec![ROOT];
     }
-    let rules = policies.iter().flat_map(|policy| rules_of(policy)).filter(|Rule(pattern, _)| covers(pattern, path));
-    let mut granted: Vec<&'static str> = rules.flat_map(|Rule(_, grants)| *grants).map(|one| one.as_str()).collect();
+    let rules =
+        policies.iter().flat_map(|policy| rules_of(policy)).filter(|Rule(pattern, _)| covers(pattern, path));
+    let mut granted: Vec<&'static str> =
+        rules.flat_map(|Rule(_, grants)| *grants).map(|one| one.as_str()).collect();
     granted.sort_unstable();
     granted.dedup();
     if granted.is_empty() { vec!["deny"] } else { granted }

@@ -68,7 +68,9 @@ impl System {
     pub(crate) async fn init(&self, request: InitRequest) -> Result<InitReply, Error> {
         let _turn = self.0.ceremony.lock().await;
         if self.settings().master_key.is_some() {
-            return Err(Error::invalid("this server is configured with MASTER_KEY, which initialises the vault by itself"));
+            return Err(Error::invalid(
+                "this server is configured with MASTER_KEY, which initialises the vault by itself",
+            ));
         }
         let seal = NewSeal::Shamir { shares: request.shares, threshold: request.threshold };
         let (shares, auth) = self.make(seal, true).await?;
@@ -129,10 +131,14 @@ impl System {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Conflict { .. }) => return Err(already()),
                 Err(CommitError::NotApplied(source)) => return Err(store_error(source)),
-                Err(CommitError::Unknown(_)) => self.host().sleep(std::time::Duration::from_millis(200)).await,
+                Err(CommitError::Unknown(_)) => {
+                    self.host().sleep(std::time::Duration::from_millis(200)).await
+                }
             }
         }
-        Err(Error::unavailable("the store did not say whether the vault was made; see `sys/init`, then try again"))
+        Err(Error::unavailable(
+            "the store did not say whether the vault was made; see `sys/init`, then try again",
+        ))
     }
 
     async fn check_empty(&self) -> Result<(), Error> {

@@ -33,7 +33,8 @@ use std::{
 pub const API_VERSION: &str = concat!("1.15.6+secrethub.", env!("CARGO_PKG_VERSION"));
 
 /// First segments that no mount may take: built-in mounts and documented aliases.
-pub const RESERVED: &[&str] = &["sys", "auth", "cubbyhole", "identity", "audit", "secret-manager", "secrets", "apps", "agent"];
+pub const RESERVED: &[&str] =
+    &["sys", "auth", "cubbyhole", "identity", "audit", "secret-manager", "secrets", "apps", "agent"];
 
 /// What a request has done once its commit stands, and only then.
 pub(crate) enum Effect {

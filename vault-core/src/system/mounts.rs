@@ -36,7 +36,8 @@ impl MountTable {
         let Self(mut mounts) = Self::built_in();
         let mut range = Range::prefix(MOUNT_PREFIX);
         loop {
-            let page = store.scan(range.clone(), Limit::entries(SCAN_ENTRIES_MAX)).await.map_err(store_error)?;
+            let page =
+                store.scan(range.clone(), Limit::entries(SCAN_ENTRIES_MAX)).await.map_err(store_error)?;
             let Some(last) = page.last() else { break };
             range = range.after(last.key.as_str());
             for entry in &page {
@@ -53,7 +54,8 @@ impl MountTable {
     pub(crate) fn resolve<'p>(&self, path: &'p str) -> Option<(&Arc<Mount>, &'p str)> {
         self.0.iter().find_map(|mount| {
             let whole = mount.path.as_str();
-            let rest = path.strip_prefix(whole).or_else(|| (path == &whole[..whole.len() - 1]).then_some(""))?;
+            let rest =
+                path.strip_prefix(whole).or_else(|| (path == &whole[..whole.len() - 1]).then_some(""))?;
             Some((mount, rest))
         })
     }

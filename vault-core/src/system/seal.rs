@@ -112,7 +112,8 @@ impl System {
     }
 
     async fn unseal_with(&self, root: RootKey) -> Result<(), Error> {
-        let keyring = self.entry(KEYRING_KEY).await?.ok_or_else(|| Error::internal("the keyring is missing"))?;
+        let keyring =
+            self.entry(KEYRING_KEY).await?.ok_or_else(|| Error::internal("the keyring is missing"))?;
         let boot = self.make_boot();
         let barrier = Barrier::unlock(self.crypto(), Arc::clone(self.host()), boot, root, &keyring)?;
         self.open_lane(Arc::new(barrier)).await
@@ -131,7 +132,9 @@ impl System {
         .await?;
         for draft in self.take_sealed_events() {
             let change = Change { ops: Vec::new(), draft, received: self.host().monotonic() };
-            lane.submit(change).await.map_err(|_| Error::unavailable("events of the sealed node were not recorded"))?;
+            lane.submit(change)
+                .await
+                .map_err(|_| Error::unavailable("events of the sealed node were not recorded"))?;
         }
         self.set_unsealed(Some(Arc::new(Unsealed::new(barrier, lane))));
         Ok(())
@@ -169,5 +172,8 @@ impl System {
 }
 
 fn not_initialized() -> Error {
-    Error::new(crate::ErrorKind::Uninitialized, "Vault is not initialized; initialise it first: secrethub operator init")
+    Error::new(
+        crate::ErrorKind::Uninitialized,
+        "Vault is not initialized; initialise it first: secrethub operator init",
+    )
 }

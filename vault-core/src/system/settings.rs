@@ -24,8 +24,10 @@ impl DefaultMount {
         let mut mounts = Vec::new();
         for name in names {
             let path = if name == "secrethub" { "secret" } else { name.trim_matches('/') };
-            let good = !path.is_empty() && path.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
-            let reserved = super::RESERVED.iter().any(|one| path == *one || path.starts_with(&format!("{one}/")));
+            let good =
+                !path.is_empty() && path.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
+            let reserved =
+                super::RESERVED.iter().any(|one| path == *one || path.starts_with(&format!("{one}/")));
             if !good || reserved {
                 return Err(Error::invalid(format!("default_mounts: {name:?} cannot be a mount's name")));
             }
@@ -93,7 +95,11 @@ mod tests {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             let mounts = DefaultMount::parse_list(&names).ok();
             let paths = mounts.map(|mounts| mounts.into_iter().map(|mount| mount.path).collect::<Vec<_>>());
-            assert_eq!(paths, expect.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect()), "{names:?}");
+            assert_eq!(
+                paths,
+                expect.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect()),
+                "{names:?}"
+            );
         };
         check(&[], Some(&[]));
         check(&["secret"], Some(&["secret/"]));

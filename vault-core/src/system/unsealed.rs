@@ -36,7 +36,11 @@ impl Unsealed {
     }
 
     /// The mount table as of `epoch`, the revision of this lane's epoch entry that the request has just read.
-    pub(crate) async fn mounts(&self, store: &dyn Store, epoch: Option<Rev>) -> Result<Arc<MountTable>, Error> {
+    pub(crate) async fn mounts(
+        &self,
+        store: &dyn Store,
+        epoch: Option<Rev>,
+    ) -> Result<Arc<MountTable>, Error> {
         if let Some(table) = self.cached(epoch) {
             return Ok(table);
         }

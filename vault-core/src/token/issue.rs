@@ -59,7 +59,8 @@ impl NewToken {
     }
 
     fn settled_policies(&self) -> Vec<String> {
-        let mut policies: Vec<String> = self.policies.iter().map(|policy| policy.trim().to_lowercase()).collect();
+        let mut policies: Vec<String> =
+            self.policies.iter().map(|policy| policy.trim().to_lowercase()).collect();
         policies.retain(|policy| !policy.is_empty());
         if policies.iter().any(|policy| policy == ROOT) {
             return vec![ROOT.to_owned()];
@@ -204,7 +205,8 @@ mod tests {
     #[test]
     fn ttls_are_settled() {
         let hours = |hours: u64| Duration::from_secs(hours * 3_600);
-        let check = |new: NewToken, is_root: bool, expect: Duration| assert_eq!(new.settled_ttl(is_root), expect);
+        let check =
+            |new: NewToken, is_root: bool, expect: Duration| assert_eq!(new.settled_ttl(is_root), expect);
         check(NewToken::default(), true, Duration::ZERO);
         check(NewToken::default(), false, hours(768));
         check(NewToken { ttl: Some(hours(1)), ..NewToken::default() }, true, hours(1));

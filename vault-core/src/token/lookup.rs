@@ -54,7 +54,8 @@ pub(crate) async fn read_identity(
     }
     let mut standing = true;
     for entry in found.iter().skip(2) {
-        standing &= open(barrier, entry.as_ref())?.is_some_and(|ancestor| ancestor.husk || ancestor.is_good(now));
+        standing &=
+            open(barrier, entry.as_ref())?.is_some_and(|ancestor| ancestor.husk || ancestor.is_good(now));
     }
     let good = token.filter(|token| standing && token.is_good(now));
     let revs = found.iter().map(|entry| entry.as_ref().map(|entry| entry.rev));

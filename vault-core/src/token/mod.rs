@@ -106,7 +106,12 @@ pub struct Identity {
 impl Identity {
     /// An identity that needs no token, with one policy of its own.
     pub fn built_in(name: &str) -> Self {
-        Self { token: None, hash: name.to_owned(), policies: vec![name.to_owned()], display_name: name.to_owned() }
+        Self {
+            token: None,
+            hash: name.to_owned(),
+            policies: vec![name.to_owned()],
+            display_name: name.to_owned(),
+        }
     }
 
     /// May it do everything.

@@ -65,7 +65,9 @@ pub(super) fn admit<'a>(
 /// A protection that is asked for and not offered is refused, never left out.
 fn check_protection(request: &Request) -> Result<(), Error> {
     match request.wrap_ttl {
-        Some(ttl) if !ttl.is_zero() => Err(Error::invalid("response wrapping is not available; leave out the wrap TTL")),
+        Some(ttl) if !ttl.is_zero() => {
+            Err(Error::invalid("response wrapping is not available; leave out the wrap TTL"))
+        }
         _ => Ok(()),
     }
 }
@@ -109,7 +111,10 @@ impl Admitted<'_> {
                 _ => false,
             });
             if !empty {
-                return Err(Error::invalid(format!("field {:?} is not available here; leave it out", field.name)));
+                return Err(Error::invalid(format!(
+                    "field {:?} is not available here; leave it out",
+                    field.name
+                )));
             }
         }
         Ok(())
@@ -117,8 +122,10 @@ impl Admitted<'_> {
 
     /// A warning that names the fields that nobody reads.
     pub(super) fn unknown_fields(&self, request: &Request) -> Option<String> {
-        let known = |name: &str| self.route.fields.iter().any(|field| field.name == name || field.name == "*");
-        let ignored: Vec<&str> = request.fields.keys().map(String::as_str).filter(|name| !known(name)).collect();
+        let known =
+            |name: &str| self.route.fields.iter().any(|field| field.name == name || field.name == "*");
+        let ignored: Vec<&str> =
+            request.fields.keys().map(String::as_str).filter(|name| !known(name)).collect();
         if ignored.is_empty() {
             return None;
         }

@@ -11,8 +11,12 @@ use crate::Operation::{self, Read, Write};
 use FieldKind::{Any, Boolean, Integer, List as ListKind, Refused, Text};
 
 /// The engine of `sys/`.
-pub(super) const ENGINE: Engine =
-    Engine { kind: "system", variant: "", summary: "Operating the vault: seal, keys, mounts, health.", routes: ROUTES };
+pub(super) const ENGINE: Engine = Engine {
+    kind: "system",
+    variant: "",
+    summary: "Operating the vault: seal, keys, mounts, health.",
+    routes: ROUTES,
+};
 
 const INIT: &[Field] = &[
     Field::new("secret_shares", Integer, "Shares to make, 1 to 255; 5 where absent."),
@@ -74,8 +78,12 @@ const fn row(
 use Access::{Login, Open, Probe, Sudo, Token};
 
 const ROUTES: &[Route] = &[
-    row(Read, "health", Probe, "State of the node, for load balancers.", HEALTH, |cx, _| Box::pin(lifecycle::health(cx))),
-    row(Read, "health/ready", Probe, "Is the node ready to serve.", &[], |cx, _| Box::pin(lifecycle::ready(cx))),
+    row(Read, "health", Probe, "State of the node, for load balancers.", HEALTH, |cx, _| {
+        Box::pin(lifecycle::health(cx))
+    }),
+    row(Read, "health/ready", Probe, "Is the node ready to serve.", &[], |cx, _| {
+        Box::pin(lifecycle::ready(cx))
+    }),
     row(Read, "health/live", Probe, "Is the process alive.", &[], |cx, _| Box::pin(lifecycle::live(cx))),
     row(Read, "seal-status", Probe, "Is it sealed, and how many shares have come.", &[], |cx, _| {
         Box::pin(lifecycle::seal_status(cx))
@@ -86,24 +94,40 @@ const ROUTES: &[Route] = &[
     row(Read, "init", Probe, "Is there a vault.", &[], |cx, _| Box::pin(lifecycle::read_init(cx))),
     Route {
         example: r#"{"secret_shares":5,"secret_threshold":3}"#,
-        ..row(Write, "init", Open, "Make the vault; keys and root token are told this once.", INIT, |cx, call| {
-            Box::pin(lifecycle::init(cx, call))
-        })
+        ..row(
+            Write,
+            "init",
+            Open,
+            "Make the vault; keys and root token are told this once.",
+            INIT,
+            |cx, call| Box::pin(lifecycle::init(cx, call)),
+        )
     },
     Route {
         example: r#"{"key":"…"}"#,
-        ..row(Write, "unseal", Open, "Give one share.", UNSEAL, |cx, call| Box::pin(lifecycle::unseal(cx, call)))
+        ..row(Write, "unseal", Open, "Give one share.", UNSEAL, |cx, call| {
+            Box::pin(lifecycle::unseal(cx, call))
+        })
     },
     row(Write, "seal", Sudo, "Seal this node at once.", &[], |cx, _| Box::pin(lifecycle::seal(cx))),
-    row(Write, "step-down", Sudo, "No node leads: nothing to do.", &[], |_, _| Box::pin(lifecycle::step_down())),
+    row(Write, "step-down", Sudo, "No node leads: nothing to do.", &[], |_, _| {
+        Box::pin(lifecycle::step_down())
+    }),
     row(Read, "key-status", Token, "The key term in use.", &[], |cx, _| Box::pin(keys::key_status(cx))),
-    row(Write, "rotate", Sudo, "Encrypt under a new key from now on.", &[], |cx, _| Box::pin(keys::rotate(cx))),
+    row(Write, "rotate", Sudo, "Encrypt under a new key from now on.", &[], |cx, _| {
+        Box::pin(keys::rotate(cx))
+    }),
     row(Write, "rotate/keyring", Sudo, "The same.", &[], |cx, _| Box::pin(keys::rotate(cx))),
     row(Read, "mounts", Token, "All secrets engines.", &[], |cx, _| Box::pin(mounts::all(cx, false))),
     row(Read, "auth", Token, "All auth methods.", &[], |cx, _| Box::pin(mounts::all(cx, true))),
-    row(Read, "mounts/{path*}", Token, "One secrets engine, or with `/tune` its settings.", &[], |cx, call| {
-        Box::pin(mounts::one(cx, call, ""))
-    }),
+    row(
+        Read,
+        "mounts/{path*}",
+        Token,
+        "One secrets engine, or with `/tune` its settings.",
+        &[],
+        |cx, call| Box::pin(mounts::one(cx, call, "")),
+    ),
     row(Read, "auth/{path*}", Token, "One auth method, or with `/tune` its settings.", &[], |cx, call| {
         Box::pin(mounts::one(cx, call, "auth/"))
     }),
@@ -136,14 +160,20 @@ const ROUTES: &[Route] = &[
     },
     Route {
         example: r#"{"input":"aGVsbG8="}"#,
-        ..row(Write, "tools/hash", Token, "Hash some bytes.", HASH, |cx, call| Box::pin(tools::hash(cx, call)))
+        ..row(Write, "tools/hash", Token, "Hash some bytes.", HASH, |cx, call| {
+            Box::pin(tools::hash(cx, call))
+        })
     },
     Route {
         example: r#"{"input":"aGVsbG8="}"#,
-        ..row(Write, "tools/hash/{algorithm}", Token, "Hash some bytes.", HASH, |cx, call| Box::pin(tools::hash(cx, call)))
+        ..row(Write, "tools/hash/{algorithm}", Token, "Hash some bytes.", HASH, |cx, call| {
+            Box::pin(tools::hash(cx, call))
+        })
     },
     row(Write, "tools/random", Token, "Random bytes.", RANDOM, |cx, call| Box::pin(tools::random(cx, call))),
-    row(Write, "tools/random/{bytes}", Token, "Random bytes.", RANDOM, |cx, call| Box::pin(tools::random(cx, call))),
+    row(Write, "tools/random/{bytes}", Token, "Random bytes.", RANDOM, |cx, call| {
+        Box::pin(tools::random(cx, call))
+    }),
     row(Read, "metrics", Token, "May the token read the metrics; front-ends hold them.", METRICS, |_, _| {
         Box::pin(lifecycle::step_down())
     }),

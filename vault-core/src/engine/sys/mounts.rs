@@ -48,12 +48,18 @@ pub(super) async fn visible(cx: &mut Cx) -> Result<Reply, Error> {
 pub(super) async fn serving(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let forbidden = || {
         let path = crate::audit::cut(call.param("path"));
-        Error::new(ErrorKind::Denied, format!("preflight capability check returned 403, please ensure client's policies grant access to path \"{path}/\""))
+        Error::new(
+            ErrorKind::Denied,
+            format!(
+                "preflight capability check returned 403, please ensure client's policies grant access to path \"{path}/\""
+            ),
+        )
     };
     let identity = cx.identity().cloned().ok_or_else(forbidden)?;
     let table = cx.system().mounts().await?;
     let (mount, _) = table.resolve(call.param("path")).ok_or_else(forbidden)?;
-    let reachable = touches(&identity.policies, mount) || policy::capabilities(&identity.policies, call.param("path")) != ["deny"];
+    let reachable = touches(&identity.policies, mount)
+        || policy::capabilities(&identity.policies, call.param("path")) != ["deny"];
     if !reachable || !is_public(mount) {
         return Err(forbidden());
     }

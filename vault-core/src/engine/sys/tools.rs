@@ -1,12 +1,6 @@
 //! Small tools: hashing and random bytes.
 
-use crate::{
-    cx::Cx,
-    engine::Call,
-    error::Error,
-    limits::RANDOM_BYTES_MAX,
-    request::Reply,
-};
+use crate::{cx::Cx, engine::Call, error::Error, limits::RANDOM_BYTES_MAX, request::Reply};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use zeroize::Zeroizing;

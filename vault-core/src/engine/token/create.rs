@@ -47,8 +47,11 @@ async fn make(cx: &mut Cx, call: Call<'_>, orphan: bool) -> Result<Reply, Error>
 
 /// What was asked for, within what the parent may give.
 fn asked(parent: &Identity, call: Call<'_>, orphan: bool) -> Result<NewToken, Error> {
-    if let Some(kind) = call.text("type")?.filter(|kind| !matches!(kind.as_str(), "" | "service" | "default")) {
-        return Err(Error::invalid(format!("token type {kind:?} is not available; leave it out or use \"service\"")));
+    if let Some(kind) = call.text("type")?.filter(|kind| !matches!(kind.as_str(), "" | "service" | "default"))
+    {
+        return Err(Error::invalid(format!(
+            "token type {kind:?} is not available; leave it out or use \"service\""
+        )));
     }
     let period = call.duration("period")?.filter(|period| !period.is_zero());
     if period.is_some() && !parent.is_root() {

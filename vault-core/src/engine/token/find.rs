@@ -40,7 +40,9 @@ pub(super) async fn lookup_self(cx: &mut Cx) -> Result<Reply, Error> {
 }
 
 pub(super) async fn lookup(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
-    let Some(text) = call.text("token")?.filter(|text| !text.is_empty()) else { return lookup_self(cx).await };
+    let Some(text) = call.text("token")?.filter(|text| !text.is_empty()) else {
+        return lookup_self(cx).await;
+    };
     let hash = cx.token_hash(&text)?;
     let bad = || Error::new(ErrorKind::Denied, "bad token");
     let (_, token) = by_hash(cx, &hash).await?.ok_or_else(bad)?;

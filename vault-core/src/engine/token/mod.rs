@@ -10,8 +10,12 @@ use crate::Operation::{List, Read, Write};
 use FieldKind::{Any, Boolean, Integer, List as ListKind, Map, Refused, Seconds, Text};
 
 /// The engine of `auth/token/`.
-pub(super) const ENGINE: Engine =
-    Engine { kind: "token", variant: "", summary: "Tokens: create, look up, renew and revoke.", routes: ROUTES };
+pub(super) const ENGINE: Engine = Engine {
+    kind: "token",
+    variant: "",
+    summary: "Tokens: create, look up, renew and revoke.",
+    routes: ROUTES,
+};
 
 const CREATE: &[Field] = &[
     Field::new("id", Text, "The token's text; only root may choose it."),
@@ -54,44 +58,86 @@ const fn row(
 }
 
 const ROUTES: &[Route] = &[
-    row(Write, "create", "Make a child of the token that asks.", CREATE, r#"{"policies":["default"],"ttl":"1h"}"#, |cx, call| {
-        Box::pin(create::create(cx, call))
+    row(
+        Write,
+        "create",
+        "Make a child of the token that asks.",
+        CREATE,
+        r#"{"policies":["default"],"ttl":"1h"}"#,
+        |cx, call| Box::pin(create::create(cx, call)),
+    ),
+    row(
+        Write,
+        "create-orphan",
+        "Make a token without a parent.",
+        CREATE,
+        r#"{"policies":["default"],"ttl":"1h"}"#,
+        |cx, call| Box::pin(create::create_orphan(cx, call)),
+    ),
+    row(Read, "lookup-self", "Look up the token that asks.", &[], "{}", |cx, _| {
+        Box::pin(find::lookup_self(cx))
     }),
-    row(Write, "create-orphan", "Make a token without a parent.", CREATE, r#"{"policies":["default"],"ttl":"1h"}"#, |cx, call| {
-        Box::pin(create::create_orphan(cx, call))
+    row(Write, "lookup-self", "Look up the token that asks.", TOKEN, "{}", |cx, _| {
+        Box::pin(find::lookup_self(cx))
     }),
-    row(Read, "lookup-self", "Look up the token that asks.", &[], "{}", |cx, _| Box::pin(find::lookup_self(cx))),
-    row(Write, "lookup-self", "Look up the token that asks.", TOKEN, "{}", |cx, _| Box::pin(find::lookup_self(cx))),
-    row(Write, "lookup", "Look up a token.", TOKEN, r#"{"token":"shs.…"}"#, |cx, call| Box::pin(find::lookup(cx, call))),
-    row(Read, "lookup", "Look up the token that asks.", TOKEN, "{}", |cx, call| Box::pin(find::lookup(cx, call))),
-    row(Write, "lookup-accessor", "Look up a token by its accessor.", ACCESSOR, r#"{"accessor":"…"}"#, |cx, call| {
-        Box::pin(find::lookup_accessor(cx, call))
+    row(Write, "lookup", "Look up a token.", TOKEN, r#"{"token":"shs.…"}"#, |cx, call| {
+        Box::pin(find::lookup(cx, call))
     }),
+    row(Read, "lookup", "Look up the token that asks.", TOKEN, "{}", |cx, call| {
+        Box::pin(find::lookup(cx, call))
+    }),
+    row(
+        Write,
+        "lookup-accessor",
+        "Look up a token by its accessor.",
+        ACCESSOR,
+        r#"{"accessor":"…"}"#,
+        |cx, call| Box::pin(find::lookup_accessor(cx, call)),
+    ),
     row(Write, "renew-self", "Renew the token that asks.", INCREMENT, r#"{"increment":"1h"}"#, |cx, call| {
         Box::pin(renew::renew_self(cx, call))
     }),
-    row(Write, "renew", "Renew a token.", INCREMENT, r#"{"token":"shs.…"}"#, |cx, call| Box::pin(renew::renew(cx, call))),
-    row(Write, "renew-accessor", "Renew a token by its accessor.", INCREMENT, r#"{"accessor":"…"}"#, |cx, call| {
-        Box::pin(renew::renew_accessor(cx, call))
+    row(Write, "renew", "Renew a token.", INCREMENT, r#"{"token":"shs.…"}"#, |cx, call| {
+        Box::pin(renew::renew(cx, call))
     }),
+    row(
+        Write,
+        "renew-accessor",
+        "Renew a token by its accessor.",
+        INCREMENT,
+        r#"{"accessor":"…"}"#,
+        |cx, call| Box::pin(renew::renew_accessor(cx, call)),
+    ),
     row(Write, "revoke-self", "Revoke the token that asks, and all below it.", &[], "{}", |cx, _| {
         Box::pin(revoke::revoke_self(cx))
     }),
     row(Write, "revoke", "Revoke a token and all below it.", TOKEN, r#"{"token":"shs.…"}"#, |cx, call| {
         Box::pin(revoke::revoke(cx, call))
     }),
-    row(Write, "revoke-accessor", "Revoke a token by its accessor, and all below it.", ACCESSOR, r#"{"accessor":"…"}"#, |cx, call| {
-        Box::pin(revoke::revoke_accessor(cx, call))
-    }),
+    row(
+        Write,
+        "revoke-accessor",
+        "Revoke a token by its accessor, and all below it.",
+        ACCESSOR,
+        r#"{"accessor":"…"}"#,
+        |cx, call| Box::pin(revoke::revoke_accessor(cx, call)),
+    ),
     Route {
         access: Access::Sudo,
-        ..row(Write, "revoke-orphan", "Revoke a token and leave its children.", TOKEN, r#"{"token":"shs.…"}"#, |cx, call| {
-            Box::pin(revoke::revoke_orphan(cx, call))
-        })
+        ..row(
+            Write,
+            "revoke-orphan",
+            "Revoke a token and leave its children.",
+            TOKEN,
+            r#"{"token":"shs.…"}"#,
+            |cx, call| Box::pin(revoke::revoke_orphan(cx, call)),
+        )
     },
     Route {
         access: Access::Sudo,
-        ..row(List, "accessors", "List accessors.", PAGE, "{}", |cx, call| Box::pin(find::accessors(cx, call)))
+        ..row(List, "accessors", "List accessors.", PAGE, "{}", |cx, call| {
+            Box::pin(find::accessors(cx, call))
+        })
     },
     Route {
         access: Access::Sudo,

@@ -20,7 +20,9 @@ pub(super) async fn renew_self(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Err
 }
 
 pub(super) async fn renew(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
-    let Some(text) = call.text("token")?.filter(|text| !text.is_empty()) else { return renew_self(cx, call).await };
+    let Some(text) = call.text("token")?.filter(|text| !text.is_empty()) else {
+        return renew_self(cx, call).await;
+    };
     let hash = cx.token_hash(&text)?;
     if cx.require_identity()?.hash == hash {
         return renew_self(cx, call).await;
