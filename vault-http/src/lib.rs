@@ -1,1 +1,43 @@
-//! Placeholder while the workspace takes shape.
+//! The thin HTTP front-end of SecretHub: it turns HTTP into a core `Request`, asks the one [`Door`], and turns the
+//! `Reply` back. It holds no decision about secrets.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`router`] | every path of the server; pure |
+//! | `decode`, `query`, `body`, `alias` | the way in: Vault's wire rules, the seeds' paths |
+//! | `encode`, `envelope`, `health` | the way out; `encode` is the one file with status codes |
+//! | `secret_manager` | the first seed's `/vault/secret/*` |
+//! | `docs`, `help`, `metrics` | what the server says about itself |
+//! | `rate`, `address`, [`limits`] | who, how much, how fast |
+//! | [`Server`], [`Tls`], `idle` | connections |
+
+mod address;
+mod alias;
+mod body;
+mod decode;
+mod docs;
+mod door;
+mod duration;
+mod encode;
+mod envelope;
+mod health;
+mod help;
+mod idle;
+pub mod limits;
+mod metrics;
+mod query;
+mod rate;
+mod router;
+mod secret_manager;
+mod server;
+mod settings;
+mod tls;
+
+pub use address::Peer;
+pub use door::{Answer, Door};
+pub use limits::Limits;
+pub use metrics::{Metrics, metrics_router};
+pub use router::router;
+pub use server::{Server, bind};
+pub use settings::Settings;
+pub use tls::{Tls, TlsError};

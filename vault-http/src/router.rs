@@ -1,0 +1,155 @@
+//! [`router`]: every path of the server. `/v1/{*path}` is one handler for all engines; what a path does is the
+//! core's business.
+
+use crate::{
+    address, alias,
+    body::{self, Budget},
+    decode::{self, Head},
+    docs,
+    door::Door,
+    encode,
+    health::HealthCodes,
+    help,
+    metrics::{self, Label},
+    query,
+    rate::Limiter,
+    secret_manager,
+    settings::Settings,
+};
+use axum::{Router, body::Body, extract::State, response::Response, routing::any};
+use http::request::Parts;
+use secrethub_core::{Error, ErrorKind, Operation, Reply, Request as CoreRequest};
+use std::{net::IpAddr, sync::Arc};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+/// What all handlers share.
+pub(crate) struct App {
+    pub(crate) door: Arc<dyn Door>,
+    pub(crate) settings: Settings,
+    pub(crate) bodies: Budget,
+    /// Strangers that were refused: each cost an audit record.
+    pub(crate) refusals: Limiter,
+    pub(crate) secret_manager: Limiter,
+}
+
+/// Every path of the server, around a door. Pure: it opens nothing and starts nothing.
+pub fn router(door: Arc<dyn Door>, settings: Settings) -> Router {
+    let mut router = Router::new()
+        .route("/v1/{*path}", any(v1))
+        .route("/health", any(health))
+        .route("/metrics", any(metrics::serve))
+        .merge(docs::routes());
+    if settings.secret_manager_api {
+        router = router.merge(secret_manager::routes());
+    }
+    let limits = &settings.limits;
+    let bodies = Budget::new(limits.bodies_bytes);
+    let (refusals, secret_manager) = (Limiter::new(limits.refusals), Limiter::new(limits.secret_manager));
+    let app = App { door, bodies, refusals, secret_manager, settings };
+    router.fallback(nowhere).with_state(Arc::new(app))
+}
+
+impl App {
+    /// Asks the door in a task of its own: a client that leaves does not cut its request in half.
+    pub(crate) async fn ask(&self, request: CoreRequest) -> Result<Reply, Error> {
+        let address = request.remote.address;
+        let span = tracing::info_span!("request", id = request.id, operation = request.operation.as_str());
+        let door = Arc::clone(&self.door);
+        let result = match tokio::spawn(async { door.handle(request).await }.instrument(span)).await {
+            Ok(result) => result,
+            // A panic's text may hold anything: the hook has printed where it was.
+            Err(_) => Err(Error::internal("the request's task ended without an answer")),
+        };
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unauthenticated) {
+            self.refusals.take(address);
+        }
+        result
+    }
+
+    /// Refuses who was refused too often, before anything is read, decided or recorded.
+    pub(crate) fn check_refusals(&self, address: Option<IpAddr>) -> Result<(), Error> {
+        self.refusals.wait(address).map_or(Ok(()), |wait| Err(rate_limited(wait)))
+    }
+}
+
+pub(crate) fn rate_limited(retry_after: std::time::Duration) -> Error {
+    Error::new(
+        ErrorKind::RateLimited { retry_after },
+        "too many requests from this address; wait, then try again",
+    )
+}
+
+/// A UUID (version 4), for the reply, the log and the audit record alike.
+pub(crate) fn make_request_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+async fn v1(State(app): State<Arc<App>>, request: axum::extract::Request) -> Response {
+    let path = request.uri().path().strip_prefix("/v1/").unwrap_or("").to_owned();
+    serve(&app, &path, request).await
+}
+
+/// The second seed's short path of `sys/health`.
+async fn health(State(app): State<Arc<App>>, request: axum::extract::Request) -> Response {
+    serve(&app, "sys/health", request).await
+}
+
+async fn nowhere() -> Response {
+    encode::vault(&make_request_id(), Err(Error::not_found()), HealthCodes::default())
+}
+
+/// One request under `/v1`, counted and timed.
+async fn serve(app: &App, path: &str, request: axum::extract::Request) -> Response {
+    let (started, id) = (Instant::now(), make_request_id());
+    let (parts, body) = request.into_parts();
+    let mut label = Label::default();
+    let mut codes = HealthCodes::default();
+    let result = answer(app, &id, path, (&parts, body), &mut label, &mut codes).await;
+    if let Ok(reply) = &result {
+        label.mount_type = reply.mount_type;
+    }
+    let response = encode::vault(&id, result, codes);
+    app.settings.metrics.observe(label, response.status().as_u16(), started.elapsed());
+    response
+}
+
+async fn answer(
+    app: &App,
+    id: &str,
+    path: &str,
+    (parts, body): (&Parts, Body),
+    label: &mut Label,
+    codes: &mut HealthCodes,
+) -> Result<Reply, Error> {
+    let mut head = Head::new(&parts.method, path, parts.uri.query().unwrap_or(""))?;
+    label.operation = head.operation.as_str();
+    if head.path == "sys/health" {
+        *codes = HealthCodes::parse(&head.query)?;
+    } else {
+        // Probes of health are never refused for what others at that address did.
+        app.check_refusals(address::remote(parts).address)?;
+        if parts.method == http::Method::HEAD {
+            return Err(decode::unsupported());
+        }
+    }
+    alias::resolve(&mut head);
+    if head.asks_for_help() {
+        return help::answer(app, id, head, parts).await;
+    }
+    let limits = &app.settings.limits;
+    let max = if head.takes_body() { limits.body_bytes } else { 0 };
+    let body = if head.takes_body() { body } else { Body::empty() };
+    let body = body::read(body, max, limits, &app.bodies).await?;
+    let request = head.with_body(id.to_owned(), parts, &body)?;
+    drop(body);
+    app.ask(request).await
+}
+
+/// A read of a path with the caller's token, for what this crate answers itself but may not decide.
+pub(crate) async fn ask_as_caller(app: &App, id: &str, path: String, parts: &Parts) -> Result<Reply, Error> {
+    app.check_refusals(address::remote(parts).address)?;
+    let query = query::parse("")?;
+    let head = Head { operation: Operation::Read, path, query, added: serde_json::Map::new() };
+    app.ask(head.with_body(id.to_owned(), parts, &[])?).await
+}
