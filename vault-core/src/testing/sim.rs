@@ -85,6 +85,11 @@ impl World {
         drop(killed); // Outside the lock: what is dropped may wake others.
     }
 
+    /// How many tasks of a node have not ended.
+    pub fn tasks(&self, host: &SimHost) -> usize {
+        self.state().tasks.values().filter(|task| task.node == host.node).count()
+    }
+
     /// Polls one runnable task. If there is none, moves the clock to the next timer. `false` if there is neither.
     pub fn step(&self) -> bool {
         let Some((id, mut task)) = self.state().choose() else { return self.state().tick() };
