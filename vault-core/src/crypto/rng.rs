@@ -31,6 +31,10 @@ pub struct Csprng {
     blocks_left: usize,
 }
 
+/// Compiles only while `chacha20`'s `zeroize` feature is on.
+const fn assert_wiped<T: zeroize::ZeroizeOnDrop>() {}
+const _: () = assert_wiped::<ChaCha20Rng>();
+
 impl Csprng {
     /// A generator that takes its first seed when the first byte is asked for.
     pub fn new(entropy: Entropy) -> Self {

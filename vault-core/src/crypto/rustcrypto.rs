@@ -26,6 +26,14 @@ pub fn provider() -> CryptoProvider {
     }
 }
 
+/// Compiles only while the crates' `zeroize` features are on.
+const fn assert_wiped<T: zeroize::ZeroizeOnDrop>() {}
+const _: () = {
+    assert_wiped::<Aes256Gcm>();
+    assert_wiped::<Sha256>(); // an HMAC key is two states of it
+    assert_wiped::<ed25519_dalek::SigningKey>();
+};
+
 #[derive(Debug)]
 struct RustCrypto;
 
