@@ -86,3 +86,5 @@ pub const LIST_NAMES_MAX: usize = 100_000;
 pub const EXPIRE_PAGE: usize = 100;
 /// Random bytes that `sys/tools/random` makes at once.
 pub const RANDOM_BYTES_MAX: usize = 128 * 1024;
+/// Audit records that one activation of the prune job removes a chain.
+pub const PRUNE_ROWS: usize = 10_000;

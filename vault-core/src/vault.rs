@@ -81,7 +81,7 @@ impl Vault {
                     return Err(Error::unavailable("others kept changing the same entry; try again"));
                 }
                 Attempt::Again(Some(key)) if turn.is_none() => {
-                    turn = Some(self.system.turnstile().wait(&key).await)
+                    turn = Some(self.system.turnstile().wait(&key).await);
                 }
                 Attempt::Again(_) => {}
             }
@@ -265,6 +265,7 @@ impl Vault {
         let answer = call(&mut cx, &admitted, request).await;
         if admitted.route.access != Access::Probe {
             self.system.remember(ledger.sealed_draft(cx.notes, &answer));
+            self.system.record_sealed_events().await?;
         }
         answer
     }

@@ -2,9 +2,12 @@
 
 pub mod chain;
 pub mod checkpoint;
+pub mod export;
 mod lane;
 mod record;
 mod row;
+mod segment;
+mod verify;
 
 pub use chain::Chain;
 pub use checkpoint::Checkpoint;
@@ -14,3 +17,5 @@ pub use lane::{
 };
 pub use record::{AuditRecord, Columns, Status, cut};
 pub use row::{AuditPage, AuditQuery, AuditRow, Cursor, Head, Linked};
+pub use segment::{BadSegment, Segment};
+pub use verify::{ChainReport, Fault, Report, verify};

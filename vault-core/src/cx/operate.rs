@@ -2,8 +2,10 @@
 
 use super::{Cx, store_error};
 use crate::{
+    audit::{AuditPage, AuditQuery, AuditRow, Cursor, Head, checkpoint},
     barrier::KEYRING_KEY,
     error::Error,
+    id::BootId,
     limits::SCAN_ENTRIES_MAX,
     store::{Entry, Key, Limit, Op, Range, Sealed},
 };
@@ -49,5 +51,36 @@ impl Cx {
         let found = self.backend.get(&[key]).await.map_err(store_error)?.pop().flatten();
         // EXPOSE: a document for the operating engines.
         found.map(|entry| Ok(self.barrier()?.open(&entry)?.expose().clone())).transpose()
+    }
+
+    /// A page of audit records.
+    pub(crate) async fn search_audit(
+        &self,
+        query: &AuditQuery,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<AuditPage, Error> {
+        self.backend.search(query, after, limit).await.map_err(store_error)
+    }
+
+    /// Records of one chain, in order.
+    pub(crate) async fn read_audit(
+        &self,
+        chain: BootId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, Error> {
+        self.backend.read(chain, from, limit).await.map_err(store_error)
+    }
+
+    /// Every chain with its ends.
+    pub(crate) async fn audit_heads(&self) -> Result<Vec<Head>, Error> {
+        self.backend.heads().await.map_err(store_error)
+    }
+
+    /// The newest checkpoint: number and signed bytes.
+    pub(crate) async fn newest_checkpoint(&self) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        let newest = checkpoint::newest(&*self.backend, 0).await.map_err(store_error)?;
+        Ok(newest.map(|(number, entry)| (number, entry.value.as_bytes().to_vec())))
     }
 }

@@ -4,6 +4,7 @@
 //! Engines see [`Cx`](crate::cx::Cx), the request and their own models; never the store, the barrier, the lane or
 //! another engine. A handler may run twice (after a conflict): it must not matter.
 
+mod audit;
 mod call;
 mod mount;
 mod route;
@@ -29,7 +30,7 @@ pub struct Engine {
 }
 
 /// Every engine of the product.
-pub const ENGINES: &[&Engine] = &[&sys::ENGINE, &token::ENGINE, &secret_manager::ENGINE];
+pub const ENGINES: &[&Engine] = &[&sys::ENGINE, &token::ENGINE, &audit::ENGINE, &secret_manager::ENGINE];
 
 /// The engine that serves a mount.
 pub fn engine_of(mount: &Mount) -> Option<&'static Engine> {

@@ -2,11 +2,12 @@
 
 use crate::{
     audit::{Change, Columns, Draft, Status, SubmitError},
+    crypto::CryptoProvider,
     cx::store_error,
     error::Error,
     id::Timestamp,
     limits::EXPIRE_PAGE,
-    store::{Entry, Key, Limit, Op, Range},
+    store::{Entry, Key, Limit, Op, Range, Sealed},
     system::{System, Unsealed},
 };
 use serde::de::DeserializeOwned;
@@ -48,6 +49,27 @@ impl<'s> Background<'s> {
         // EXPOSE: a document of the job's own kind.
         let document = serde_json::from_slice(plain.expose()).map_err(Error::internal)?;
         Ok(Some((entry, document)))
+    }
+
+    /// What a sealed entry says.
+    pub(super) fn open<T>(&self, entry: &Entry, read: impl FnOnce(&[u8]) -> Option<T>) -> Result<T, Error> {
+        let plain = self.unsealed.barrier().open(entry)?;
+        // EXPOSE: bookkeeping of the job's own kind.
+        read(plain.expose()).ok_or_else(|| Error::internal(format!("{} cannot be read", entry.key)))
+    }
+
+    /// Seals a value for a key.
+    pub(super) fn seal(&self, key: &Key, plain: &[u8]) -> Result<Sealed, Error> {
+        self.unsealed.barrier().seal(key, plain)
+    }
+
+    /// The key that verifies checkpoints.
+    pub(super) fn audit_public(&self) -> [u8; 32] {
+        self.unsealed.barrier().audit_signer().public()
+    }
+
+    pub(super) fn crypto(&self) -> CryptoProvider {
+        self.system.crypto()
     }
 
     /// An unconditional, empty entry.

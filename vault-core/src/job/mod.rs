@@ -3,6 +3,9 @@
 
 mod background;
 mod expire_tokens;
+mod prune_audit;
+
+pub(crate) use prune_audit::once as prune_audit_once;
 
 use crate::{error::Error, system::System};
 use futures::future::{BoxFuture, join_all};
@@ -20,7 +23,7 @@ pub(crate) struct Job {
 }
 
 /// Every job of the product.
-const JOBS: &[Job] = &[expire_tokens::JOB];
+const JOBS: &[Job] = &[expire_tokens::JOB, prune_audit::JOB];
 
 /// Runs all jobs until dropped. A failure is logged and the job tried again at its next turn.
 pub(crate) async fn run(system: &System) {

@@ -132,7 +132,7 @@ impl System {
                 Err(CommitError::Conflict { .. }) => return Err(already()),
                 Err(CommitError::NotApplied(source)) => return Err(store_error(source)),
                 Err(CommitError::Unknown(_)) => {
-                    self.host().sleep(std::time::Duration::from_millis(200)).await
+                    self.host().sleep(std::time::Duration::from_millis(200)).await;
                 }
             }
         }

@@ -130,13 +130,22 @@ impl System {
             audit_enabled: self.settings().audit_enabled,
         })
         .await?;
-        for draft in self.take_sealed_events() {
-            let change = Change { ops: Vec::new(), draft, received: self.host().monotonic() };
-            lane.submit(change)
-                .await
-                .map_err(|_| Error::unavailable("events of the sealed node were not recorded"))?;
-        }
         self.set_unsealed(Some(Arc::new(Unsealed::new(barrier, lane))));
+        self.record_sealed_events().await
+    }
+
+    /// Records what happened while sealed, the unsealing itself included. On a sealed node it all stays remembered.
+    pub(crate) async fn record_sealed_events(&self) -> Result<(), Error> {
+        let Some(unsealed) = self.unsealed() else { return Ok(()) };
+        for draft in self.take_sealed_events() {
+            let change = Change { ops: Vec::new(), draft: draft.clone(), received: self.host().monotonic() };
+            if let Err(source) = unsealed.lane().submit(change).await {
+                self.remember(draft);
+                return Err(
+                    Error::unavailable("what happened while sealed was not recorded").with_source(source)
+                );
+            }
+        }
         Ok(())
     }
 
