@@ -88,3 +88,17 @@ pub const EXPIRE_PAGE: usize = 100;
 pub const RANDOM_BYTES_MAX: usize = 128 * 1024;
 /// Audit records that one activation of the prune job removes a chain.
 pub const PRUNE_ROWS: usize = 10_000;
+/// Versions of a secret that are kept where nobody says otherwise; Vault's number.
+pub const KV_VERSIONS_DEFAULT: u64 = 10;
+/// Versions of a secret that may be kept: every write rewrites the list of them.
+pub const KV_VERSIONS_MAX: u64 = 10_000;
+/// Versions that one request may name or remove: keeps it below [`REQUEST_OPS_MAX`] and [`GET_KEYS_MAX`].
+pub const KV_VERSIONS_PER_CALL: usize = 128;
+/// Surplus versions that one write prunes; more go with the next writes.
+pub const KV_PRUNE_MAX: usize = 64;
+/// Names in a secret's custom metadata; Vault's number.
+pub const CUSTOM_METADATA_KEYS_MAX: usize = 64;
+/// Bytes of a name in custom metadata; Vault's number.
+pub const CUSTOM_METADATA_NAME_BYTES_MAX: usize = 128;
+/// Bytes of a value in custom metadata; Vault's number.
+pub const CUSTOM_METADATA_VALUE_BYTES_MAX: usize = 512;

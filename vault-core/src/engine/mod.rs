@@ -6,6 +6,8 @@
 
 mod audit;
 mod call;
+pub mod cubbyhole;
+pub mod kv;
 mod mount;
 mod route;
 mod secret_manager;
@@ -30,7 +32,15 @@ pub struct Engine {
 }
 
 /// Every engine of the product.
-pub const ENGINES: &[&Engine] = &[&sys::ENGINE, &token::ENGINE, &audit::ENGINE, &secret_manager::ENGINE];
+pub const ENGINES: &[&Engine] = &[
+    &sys::ENGINE,
+    &token::ENGINE,
+    &kv::ENGINE,
+    &kv::v1::ENGINE,
+    &cubbyhole::ENGINE,
+    &audit::ENGINE,
+    &secret_manager::ENGINE,
+];
 
 /// The engine that serves a mount.
 pub fn engine_of(mount: &Mount) -> Option<&'static Engine> {

@@ -1,0 +1,42 @@
+//! Removes what is left of secrets that had more versions than one commit may remove. No name leads to them any more;
+//! this frees the room, and makes "removed" true in the store as well.
+
+use super::{Job, background::Background};
+use crate::{
+    engine::Mount,
+    error::Error,
+    limits::EXPIRE_PAGE,
+    store::{Key, Op},
+    system::System,
+};
+use std::time::Duration;
+
+pub(super) const JOB: Job = Job {
+    name: "sweep-versions",
+    every: Duration::from_secs(30),
+    activate: |system| Box::pin(activate(system)),
+};
+
+async fn activate(system: &System) -> Result<(), Error> {
+    let Some(background) = Background::start(system) else { return Ok(()) };
+    for mount in system.mounts().await?.iter().filter(|mount| mount.kind == "kv") {
+        sweep(&background, mount).await?;
+    }
+    Ok(())
+}
+
+/// A bounded piece of each removed secret; its tombstone goes last.
+async fn sweep(background: &Background<'_>, mount: &Mount) -> Result<(), Error> {
+    let tombstones = format!("{}gone/", mount.scope());
+    for tombstone in background.page(&tombstones, EXPIRE_PAGE).await? {
+        let uid = &tombstone.key.as_str()[tombstones.len()..];
+        let versions = background.page(&format!("{}v/{uid}/", mount.scope()), EXPIRE_PAGE).await?;
+        let mut ops: Vec<(Key, Op)> =
+            versions.into_iter().map(|version| (version.key, Op::Remove(version.rev))).collect();
+        if ops.is_empty() {
+            ops.push((tombstone.key, Op::Remove(tombstone.rev)));
+        }
+        background.submit("sweep", &mount.path, ops).await?;
+    }
+    Ok(())
+}
