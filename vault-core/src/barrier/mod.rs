@@ -184,10 +184,12 @@ impl Barrier {
         if id == (state.term, state.salt) {
             return envelope.open(&**state.key, &entry.key);
         }
+        // Before the cache is asked, which may for a moment still hold keys of a term that was retired.
+        let term = state.keyring.term(id.0).ok_or(Broken::UnknownTerm(id.0))?;
         if let Some(key) = self.others.get(id) {
             return envelope.open(&**key, &entry.key);
         }
-        let key = derive_data_key(self.crypto, &state.keyring, id).ok_or(Broken::UnknownTerm(id.0))?;
+        let key = schedule(self.crypto, &term.key, id.1);
         let plain = envelope.open(&**key, &entry.key)?;
         self.others.keep(id, key);
         Ok(plain)
@@ -358,14 +360,6 @@ fn make_rng(host: &Arc<dyn Host>) -> SharedCsprng {
     let host = Arc::clone(host);
     let entropy: Entropy = Arc::new(move |bytes: &mut [u8]| host.fill_random(bytes));
     SharedCsprng::new(&entropy)
-}
-
-fn derive_data_key(
-    crypto: CryptoProvider,
-    keyring: &Keyring,
-    (term, boot): (u32, BootId),
-) -> Option<DataKey> {
-    keyring.term(term).map(|term| schedule(crypto, &term.key, boot))
 }
 
 fn schedule(crypto: CryptoProvider, term_key: &crate::Key32, salt: BootId) -> DataKey {
