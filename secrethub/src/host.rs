@@ -16,7 +16,6 @@ pub struct TokioHost {
     start: Instant,
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the Host that everybody else must go through")]
 impl TokioHost {
     /// A host on the current runtime, which must have its time driver enabled.
     ///
@@ -44,7 +43,6 @@ impl fmt::Debug for TokioHost {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the Host that everybody else must go through")]
 impl Host for TokioHost {
     #[expect(clippy::disallowed_methods, reason = "this is the Host that everybody else goes through")]
     fn now(&self) -> Timestamp {

@@ -22,4 +22,14 @@ mod store;
 
 pub use host::TokioHost;
 pub use secrethub_core as core;
-pub use store::{OpenError, open_store};
+pub use store::{OpenError, open_store, open_store_read_only};
+
+/// The cryptography this build prefers: AWS-LC where it is built in (feature `aws-lc-rs`), else RustCrypto. Both
+/// write the same bytes, so a store may change hands.
+#[cfg(any(feature = "aws-lc-rs", feature = "rustcrypto"))]
+pub fn default_crypto() -> core::crypto::CryptoProvider {
+    #[cfg(feature = "aws-lc-rs")]
+    return core::crypto::aws_lc::provider();
+    #[cfg(not(feature = "aws-lc-rs"))]
+    return core::crypto::rustcrypto::provider();
+}

@@ -65,7 +65,7 @@ pub fn open_store(url: &str) -> Result<Arc<dyn Backend>, OpenError> {
         "memory" if rest.is_empty() || rest == "//" => Ok(Arc::new(Memory::default())),
         "sqlite" => match rest.strip_prefix("//").unwrap_or(rest) {
             "" => Err(OpenError::NoPath { scheme: "sqlite:" }),
-            path => open_sqlite(url, path),
+            path => sqlite(url, path, false),
         },
         "postgres" | "postgresql" => Err(OpenError::Later { backend: "PostgreSQL" }),
         "mongodb" | "mongodb+srv" => Err(OpenError::Later { backend: "MongoDB" }),
@@ -73,7 +73,34 @@ pub fn open_store(url: &str) -> Result<Arc<dyn Backend>, OpenError> {
     }
 }
 
-fn open_sqlite(_url: &str, _path: &str) -> Result<Arc<dyn Backend>, OpenError> {
+/// Opens a store that is there to read it beside the process that owns it, as `audit verify` does; commits are
+/// refused. Takes the same URLs as [`open_store`].
+///
+/// # Errors
+/// [`OpenError`]; also when there is no such file.
+pub fn open_store_read_only(url: &str) -> Result<Arc<dyn Backend>, OpenError> {
+    match url.split_once(':') {
+        Some(("sqlite", rest)) => match rest.strip_prefix("//").unwrap_or(rest) {
+            "" => Err(OpenError::NoPath { scheme: "sqlite:" }),
+            path => sqlite(url, path, true),
+        },
+        _ => open_store(url),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(url: &str, path: &str, read_only: bool) -> Result<Arc<dyn Backend>, OpenError> {
+    use secrethub_store_sql::sqlite::Sqlite;
+    let path = std::path::Path::new(path);
+    let opened = if read_only { Sqlite::open_read_only(path) } else { Sqlite::open(path) };
+    match opened {
+        Ok(store) => Ok(store),
+        Err(error) => Err(OpenError::Store { url: url.to_owned(), source: error.into() }),
+    }
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(_url: &str, _path: &str, _read_only: bool) -> Result<Arc<dyn Backend>, OpenError> {
     Err(OpenError::NotBuilt { backend: "SQLite", feature: "sqlite" })
 }
 
@@ -106,5 +133,19 @@ mod tests {
     fn memory_opens() {
         assert_eq!(open_store("memory:").unwrap().kind(), "memory");
         assert_eq!(open_store("memory://").unwrap().kind(), "memory");
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn sqlite_opens_a_file_and_a_second_time_only_to_read() {
+        let dir = tempfile::tempdir().unwrap();
+        for form in ["sqlite:", "sqlite://"] {
+            let url = format!("{form}{}", dir.path().join("secrethub.db").display());
+            let store = open_store(&url).unwrap();
+            assert_eq!(store.kind(), "sqlite");
+            assert!(matches!(open_store(&url), Err(OpenError::Store { .. })), "one process at a time");
+            open_store_read_only(&url).unwrap();
+        }
+        assert!(open_store_read_only(&format!("sqlite:{}", dir.path().join("none").display())).is_err());
     }
 }
