@@ -3,11 +3,13 @@
 
 mod argv;
 mod command;
+mod config;
 mod context;
 mod failure;
 mod harden;
 mod input;
 mod output;
+mod server;
 mod token_file;
 
 use clap::FromArgMatches;

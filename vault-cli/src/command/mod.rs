@@ -7,6 +7,7 @@ mod kv;
 mod login;
 mod operator;
 mod secret;
+mod server;
 mod status;
 mod token;
 mod version;
@@ -42,6 +43,7 @@ fn run_one<C: Command>(matches: &ArgMatches, context: Context) -> Running {
 
 /// Every command, in the order of the help.
 const COMMANDS: &[Entry] = &[
+    entry::<server::Server>(),
     entry::<status::Status>(),
     entry::<operator::Operator>(),
     entry::<login::Login>(),

@@ -1,0 +1,214 @@
+//! The server's configuration: one TOML file, the environment with `.env`, and a few flags.
+
+mod environment;
+mod keys;
+mod merge;
+
+use crate::failure::Failure;
+pub(crate) use environment::Environment;
+use keys::KEYS;
+use merge::{Given, merge};
+use secrethub::core::{
+    Secret,
+    barrier::MasterKey,
+    system::{DefaultMount, SecretManagerApi},
+};
+use serde::Deserialize;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// Where the server listens that is told nothing.
+const LISTEN: &str = "127.0.0.1:8200";
+/// Where it listens too when it stands in for the first seed.
+const LISTEN_SECRET_MANAGER: &str = "127.0.0.1:8000";
+
+/// The keys of the file as they stand there; docs/configure.md says what each is for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) store: Option<String>,
+    pub(crate) listen: Option<Vec<String>>,
+    pub(crate) tls_cert_file: Option<PathBuf>,
+    pub(crate) tls_key_file: Option<PathBuf>,
+    pub(crate) metrics_listen: Option<String>,
+    pub(crate) connections_max: Option<u32>,
+    pub(crate) cluster_name: Option<String>,
+    pub(crate) default_mounts: Option<Vec<String>>,
+    pub(crate) master_key_file: Option<PathBuf>,
+    pub(crate) secret_manager_api: Option<bool>,
+    pub(crate) secret_manager_token_required: Option<bool>,
+    pub(crate) audit_enabled: Option<bool>,
+    pub(crate) audit_ttl_days: Option<u32>,
+    pub(crate) audit_file: Option<PathBuf>,
+    pub(crate) log_level: Option<String>,
+    pub(crate) log_format: Option<String>,
+}
+
+/// Settings given as flags: name, flag and value.
+pub(crate) type Flags = Vec<(&'static str, &'static str, toml::Value)>;
+
+impl Config {
+    /// Reads file, environment and flags, which must agree.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        environment: &Environment,
+        flags: Flags,
+    ) -> Result<Self, Failure> {
+        let mut given: Vec<Given> = flags
+            .into_iter()
+            .map(|(key, flag, value)| Given { key: key.to_owned(), place: flag.to_owned(), value })
+            .collect();
+        given.extend(from_environment(environment)?);
+        if let Some(path) = config_file(file, environment)? {
+            given.extend(from_file(&path)?);
+        }
+        merge(given)?.try_into().map_err(|error: toml::de::Error| Failure::local(error.message().to_owned()))
+    }
+
+    /// Addresses to serve the API on.
+    pub(crate) fn addresses(&self, has_master_key: bool) -> Result<Vec<SocketAddr>, Failure> {
+        let default = match has_master_key {
+            true => vec![LISTEN.to_owned(), LISTEN_SECRET_MANAGER.to_owned()],
+            false => vec![LISTEN.to_owned()],
+        };
+        let listen = self.listen.as_ref().unwrap_or(&default);
+        if listen.is_empty() {
+            return Err(Failure::local("`listen` is empty: nobody could reach the server"));
+        }
+        listen.iter().map(|text| address("listen", text)).collect()
+    }
+
+    /// Address of the metrics that need no token.
+    pub(crate) fn metrics_address(&self) -> Result<Option<SocketAddr>, Failure> {
+        self.metrics_listen.as_deref().map(|text| address("metrics_listen", text)).transpose()
+    }
+
+    /// Certificate and key, both or neither.
+    pub(crate) fn tls_files(&self) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
+        match (&self.tls_cert_file, &self.tls_key_file) {
+            (Some(cert), Some(key)) => Ok(Some((cert.clone(), key.clone()))),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(Failure::local("`tls_cert_file` is set without `tls_key_file`")),
+            (None, Some(_)) => Err(Failure::local("`tls_key_file` is set without `tls_cert_file`")),
+        }
+    }
+
+    /// The store's URL; unless set, a SQLite file in the user's data folder, which is made if need be.
+    pub(crate) fn store_url(&self) -> Result<String, Failure> {
+        if let Some(url) = &self.store {
+            return Ok(url.clone());
+        }
+        let Some(data) = dirs::data_dir() else {
+            return Err(Failure::local("there is no data folder for this user")
+                .hint("name a store: --store sqlite:PATH"));
+        };
+        let folder = data.join("secrethub");
+        make_private_folder(&folder)?;
+        Ok(format!("sqlite:{}", folder.join("secrethub.db").display()))
+    }
+
+    /// The mounts that a new vault starts with.
+    pub(crate) fn mounts(&self) -> Result<Vec<DefaultMount>, Failure> {
+        let names = self.default_mounts.clone().unwrap_or_else(|| vec!["secret".to_owned()]);
+        DefaultMount::parse_list(&names).map_err(|error| Failure::local(error.to_string()))
+    }
+
+    /// Who may use the first seed's API: nobody, unless it is asked for or a master key stands in for asking.
+    pub(crate) fn secret_manager(&self, has_master_key: bool) -> Result<SecretManagerApi, Failure> {
+        let on = self.secret_manager_api.unwrap_or(has_master_key);
+        match (on, self.secret_manager_token_required.unwrap_or(false)) {
+            (true, false) => Ok(SecretManagerApi::Open),
+            (true, true) => Ok(SecretManagerApi::TokenRequired),
+            (false, false) => Ok(SecretManagerApi::Off),
+            (false, true) => Err(Failure::local("`secret_manager_token_required` guards an API that is off")
+                .hint("set `secret_manager_api = true`, or remove it")),
+        }
+    }
+
+    /// The static seal's key: from `MASTER_KEY_FILE`, or from `MASTER_KEY`, which cannot be wiped from memory.
+    pub(crate) fn master_key(&self, environment: &Environment) -> Result<Option<MasterKey>, Failure> {
+        let text = match (environment.get("MASTER_KEY"), &self.master_key_file) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => {
+                return Err(
+                    Failure::local("MASTER_KEY and MASTER_KEY_FILE are both set").hint("remove one of them")
+                );
+            }
+            (Some(text), None) => Zeroizing::new(text),
+            (None, Some(path)) => read_key_file(path)?,
+        };
+        let text = text.trim_end_matches(['\r', '\n']);
+        if text.is_empty() {
+            let hint = "put 32 random bytes in base64 there (openssl rand -base64 32), or remove it";
+            return Err(Failure::local("the master key is empty").hint(hint));
+        }
+        MasterKey::parse(&Secret::new(text.to_owned()))
+            .map(Some)
+            .map_err(|error| Failure::local(error.to_string()))
+    }
+}
+
+fn read_key_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let about = |error| Failure::from(error).about(&format!("the master key's file {}", path.display()));
+    fs::read_to_string(path).map(Zeroizing::new).map_err(about)
+}
+
+/// A folder that only its owner can enter.
+fn make_private_folder(folder: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Failure::from(error).about(&folder.display().to_string()))
+}
+
+fn address(key: &str, text: &str) -> Result<SocketAddr, Failure> {
+    let text = text.trim();
+    // `localhost:8200` reads well, and needs no resolver.
+    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    numeric.as_deref().unwrap_or(text).parse().map_err(|_| {
+        Failure::local(format!("`{key}`: {text:?} is no address"))
+            .hint("write it as 127.0.0.1:8200 or [::1]:8200")
+    })
+}
+
+/// The file named by `--config` or `SECRETHUB_CONFIG`, which must agree too.
+fn config_file(flag: Option<&Path>, environment: &Environment) -> Result<Option<PathBuf>, Failure> {
+    match (flag.map(Path::to_path_buf), environment.get("SECRETHUB_CONFIG").map(PathBuf::from)) {
+        (Some(flag), Some(variable)) if flag != variable => {
+            Err(Failure::local("--config and SECRETHUB_CONFIG name different files")
+                .hint("remove one of them"))
+        }
+        (flag, variable) => Ok(flag.or(variable)),
+    }
+}
+
+fn from_environment(environment: &Environment) -> Result<Vec<Given>, Failure> {
+    let mut given = Vec::new();
+    for key in KEYS {
+        for &variable in key.env {
+            if let Some(text) = environment.get(variable) {
+                let value = key.read(variable, &text)?;
+                given.push(Given { key: key.name.to_owned(), place: environment.place(variable), value });
+            }
+        }
+    }
+    Ok(given)
+}
+
+fn from_file(path: &Path) -> Result<Vec<Given>, Failure> {
+    let place = format!("the file {}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| Failure::from(error).about(&place))?;
+    let bad = |error: toml::de::Error| {
+        Failure::local(format!("{place}: {error}")).hint("docs/configure.md lists every key and its kind")
+    };
+    // Once as the real thing, whose errors name line and key; once as a table to be merged.
+    toml::from_str::<Config>(&text).map_err(bad)?;
+    let table: toml::Table = toml::from_str(&text).map_err(bad)?;
+    Ok(table.into_iter().map(|(key, value)| Given { key, place: place.clone(), value }).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! Tests of reading and merging.
+
+use super::*;
+
+const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+fn load(file: &str, own: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("secrethub.toml");
+    fs::write(&path, file).unwrap();
+    Config::load(Some(&path), &Environment::of(own, &[]), flags).map_err(|failure| failure.to_string())
+}
+
+#[test]
+fn file_environment_and_flags_come_together() {
+    let config = load(
+        "cluster_name = 'c'\ndefault_mounts = []\naudit_ttl_days = 30\n",
+        &[("SECRETHUB_STORE", "memory:"), ("AUDIT_ENABLED", "False"), ("AUDIT_TTL_DAYS", "30")],
+        vec![("listen", "--listen", vec!["127.0.0.1:1", "[::1]:2"].into())],
+    )
+    .unwrap();
+    assert_eq!(config.store_url().unwrap(), "memory:");
+    assert_eq!(config.addresses(true).unwrap().len(), 2);
+    assert_eq!((config.audit_enabled, config.audit_ttl_days), (Some(false), Some(30)));
+    assert_eq!(config.mounts().unwrap(), []);
+}
+
+#[test]
+fn mistakes_are_named() {
+    let check = |file: &str, own: &[(&str, &str)], flags: Flags, parts: [&str; 2]| {
+        let error = load(file, own, flags).unwrap_err();
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    };
+    let store = |url: &str| vec![("store", "--store", url.into())];
+    check("store = 'memory:'", &[], store("sqlite:x"), ["--store", "secrethub.toml"]);
+    check("", &[("SECRETHUB_STORE", "memory:")], store("sqlite:x"), ["--store", "SECRETHUB_STORE"]);
+    check("audit_ttl_days = 1", &[("AUDIT_TTL_DAYS", "2")], vec![], ["audit_ttl_days", "AUDIT_TTL_DAYS"]);
+    check("stroe = 'memory:'", &[], vec![], ["unknown field `stroe`", "docs/configure.md"]);
+    check("listen = '127.0.0.1:1'", &[], vec![], ["listen", "sequence"]);
+    check("", &[("AUDIT_ENABLED", "1")], vec![], ["AUDIT_ENABLED", "true or false"]);
+    check("", &[("SECRETHUB_CONFIG", "/else")], vec![], ["--config", "SECRETHUB_CONFIG"]);
+}
+
+#[test]
+fn addresses() {
+    let check = |listen: Option<&[&str]>, has_key: bool, expect: Option<&[&str]>| {
+        let listen = listen.map(|all| all.iter().map(|&one| one.to_owned()).collect());
+        let config = Config { listen, ..Config::default() };
+        let found = config.addresses(has_key).ok();
+        let texts = found.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(texts, expect.map(|all| all.iter().map(|&one| one.to_owned()).collect()));
+    };
+    check(None, false, Some(&["127.0.0.1:8200"]));
+    check(None, true, Some(&["127.0.0.1:8200", "127.0.0.1:8000"]));
+    check(Some(&["localhost:1", "[::1]:2"]), true, Some(&["127.0.0.1:1", "[::1]:2"]));
+    check(Some(&[]), false, None);
+    check(Some(&["8200"]), false, None);
+    check(Some(&["host.example:1"]), false, None);
+}
+
+#[test]
+fn the_first_seeds_api_comes_with_a_master_key_or_when_asked_for() {
+    use SecretManagerApi::{Off, Open, TokenRequired};
+    let check = |api: Option<bool>, token: Option<bool>, has_key: bool, expect: Option<SecretManagerApi>| {
+        let config =
+            Config { secret_manager_api: api, secret_manager_token_required: token, ..Config::default() };
+        assert_eq!(config.secret_manager(has_key).ok(), expect, "{api:?} {token:?} {has_key}");
+    };
+    check(None, None, false, Some(Off));
+    check(None, None, true, Some(Open));
+    check(Some(false), None, true, Some(Off));
+    check(Some(true), None, false, Some(Open));
+    check(Some(true), Some(true), false, Some(TokenRequired));
+    check(None, Some(true), true, Some(TokenRequired));
+    check(None, Some(true), false, None);
+}
+
+#[test]
+fn the_master_key_comes_from_one_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    fs::write(&path, format!("{KEY}\n")).unwrap();
+    let check = |file: bool, own: &[(&str, &str)], expect: Result<bool, &str>| {
+        let config = Config { master_key_file: file.then(|| path.clone()), ..Config::default() };
+        match (config.master_key(&Environment::of(own, &[])), expect) {
+            (Ok(key), Ok(some)) => assert_eq!(key.is_some(), some),
+            (Err(error), Err(part)) => {
+                let error = error.to_string();
+                assert!(error.contains(part) && !error.contains("hunter2"), "{error}");
+            }
+            (found, expect) => panic!("{:?} {expect:?}", found.map(|key| key.is_some())),
+        }
+    };
+    check(false, &[], Ok(false));
+    check(true, &[], Ok(true));
+    check(false, &[("MASTER_KEY", KEY)], Ok(true));
+    check(true, &[("MASTER_KEY", KEY)], Err("both set"));
+    check(false, &[("MASTER_KEY", "")], Err("openssl rand -base64 32"));
+    check(false, &[("MASTER_KEY", "hunter2")], Err("32"));
+}
+
+#[test]
+fn tls_takes_both_files() {
+    let check = |cert: Option<&str>, key: Option<&str>, good: bool| {
+        let config = Config {
+            tls_cert_file: cert.map(Into::into),
+            tls_key_file: key.map(Into::into),
+            ..Config::default()
+        };
+        assert_eq!(config.tls_files().is_ok(), good);
+    };
+    check(None, None, true);
+    check(Some("c"), Some("k"), true);
+    check(Some("c"), None, false);
+    check(None, Some("k"), false);
+}

@@ -1,0 +1,184 @@
+//! The composition root: from settings to a running server, and in good order back to nothing.
+//!
+//! Addresses are bound first, so that a mistake in them is known before anything else happens; clients that come
+//! early wait in the kernel's queue until the vault is ready. At the end: take no more, finish what is in flight,
+//! flush and seal the vault, exit.
+
+mod banner;
+mod dev;
+mod dev_tls;
+mod door;
+mod logs;
+mod signals;
+mod tls;
+
+use crate::{
+    config::{Config, Environment},
+    failure::{Failure, OK},
+};
+pub(crate) use dev::Dev;
+use secrethub::{
+    TokioHost,
+    core::{
+        Parts, Vault,
+        store::Backend,
+        system::{SecretManagerApi, Settings},
+    },
+    default_crypto, open_store,
+};
+use secrethub_http::{Limits, Metrics, Server, limits::DRAIN_GRACE, metrics_router, router};
+use signals::Signals;
+use std::{net::SocketAddr, sync::Arc};
+use tls::Certificates;
+use tokio::net::TcpListener;
+
+/// What the settings come to.
+struct Plan {
+    store: String,
+    addresses: Vec<SocketAddr>,
+    metrics: Option<SocketAddr>,
+    certificates: Option<Certificates>,
+    limits: Limits,
+    vault: Settings,
+}
+
+/// Runs the server until it is told to stop.
+pub(crate) async fn run(config: Config, environment: Environment, dev: Option<Dev>) -> Result<u8, Failure> {
+    logs::start(config.log_level.as_deref(), config.log_format.as_deref())?;
+    let mut plan = Plan::new(&config, &environment)?;
+    drop(environment);
+    if let Some(dev) = &dev {
+        plan = dev.change(&config, plan)?;
+    }
+    let mut signals = Signals::listen()?;
+    let running = tokio::select! {
+        running = start(plan, dev.as_ref()) => running?,
+        () = signals.stop() => return Ok(OK),
+    };
+    // No supervisor is no failure.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    running.until_stopped(&mut signals).await;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    let stopped = running.stop(&mut signals).await;
+    if let Some(dev) = dev {
+        dev.clean();
+    }
+    stopped
+}
+
+impl Plan {
+    fn new(config: &Config, environment: &Environment) -> Result<Self, Failure> {
+        let master_key = config.master_key(environment)?;
+        let has_key = master_key.is_some();
+        let limits = Limits::default();
+        let connections = config.connections_max.map_or(limits.connections, |max| max as usize);
+        let defaults = Settings::default();
+        Ok(Self {
+            store: config.store_url()?,
+            addresses: config.addresses(has_key)?,
+            metrics: config.metrics_address()?,
+            certificates: config.tls_files()?.map(|(cert, key)| Certificates::load(cert, key)).transpose()?,
+            limits: Limits { connections, ..limits },
+            vault: Settings {
+                default_mounts: config.mounts()?,
+                master_key,
+                secret_manager: config.secret_manager(has_key)?,
+                audit_enabled: config.audit_enabled.unwrap_or(defaults.audit_enabled),
+                audit_ttl_days: config.audit_ttl_days.unwrap_or(defaults.audit_ttl_days),
+                cluster_name: config.cluster_name.clone().unwrap_or(defaults.cluster_name),
+                version: defaults.version,
+            },
+        })
+    }
+}
+
+/// A server that serves.
+struct Running {
+    vault: Arc<Vault>,
+    server: Server,
+    certificates: Option<Certificates>,
+    jobs: tokio::task::JoinHandle<()>,
+}
+
+async fn start(plan: Plan, dev: Option<&Dev>) -> Result<Running, Failure> {
+    let listeners = bind_all(&plan.addresses).await?;
+    let metrics_listeners = bind_all(plan.metrics.as_slice()).await?;
+    let secret_manager_api = plan.vault.secret_manager != SecretManagerApi::Off;
+    let backend = open_store(&plan.store).map_err(|error| Failure::local(error.to_string()))?;
+    let vault = open_vault(backend, plan.vault).await?;
+    let root = match dev {
+        Some(dev) => Some(dev.begin(&vault).await?),
+        None => None,
+    };
+    let server = Server::new(plan.limits.clone());
+    let metrics = Metrics::default();
+    let settings =
+        secrethub_http::Settings { secret_manager_api, limits: plan.limits, metrics: metrics.clone() };
+    let routes = router(door::door(&vault), settings);
+    let tls = plan.certificates.as_ref().map(Certificates::tls);
+    let shown = banner::Shown::new(&listeners, tls.is_some(), &plan.store);
+    for listener in listeners {
+        server.serve(listener, tls.clone(), routes.clone());
+    }
+    for listener in metrics_listeners {
+        server.serve(listener, None, metrics_router(metrics.clone()));
+    }
+    let worker = Arc::clone(&vault);
+    let jobs = tokio::spawn(async move { worker.run_jobs().await });
+    banner::print(&vault, &shown, dev.zip(root.as_ref())).await?;
+    Ok(Running { vault, server, certificates: plan.certificates, jobs })
+}
+
+async fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        let bound = secrethub_http::bind(address).await;
+        listeners.push(bound.map_err(|error| {
+            let failure = Failure::local(format!("cannot listen on {address}: {error}"));
+            failure.hint("is another server running there? choose another address: --listen ADDR")
+        })?);
+    }
+    Ok(listeners)
+}
+
+async fn open_vault(backend: Arc<dyn Backend>, settings: Settings) -> Result<Arc<Vault>, Failure> {
+    let parts = Parts { backend, host: Arc::new(TokioHost::new()), crypto: default_crypto(), settings };
+    Vault::open(parts).await.map_err(|error| {
+        tracing::error!(?error, "the vault does not open");
+        Failure::local(format!("the vault does not open: {error}"))
+    })
+}
+
+impl Running {
+    /// Serves, and reloads what can be reloaded, until a signal says stop.
+    async fn until_stopped(&self, signals: &mut Signals) {
+        while signals.next().await == signals::Told::Reload {
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
+            match self.certificates.as_ref().map(Certificates::reload) {
+                Some(Err(failure)) => tracing::error!("{failure}; the former certificate stays"),
+                Some(Ok(())) => tracing::info!("certificate reloaded"),
+                None => tracing::info!("nothing to reload"),
+            }
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        }
+    }
+
+    /// Takes no more, finishes what is in flight, seals. A second signal cuts the wait for what is in flight.
+    async fn stop(self, signals: &mut Signals) -> Result<u8, Failure> {
+        tracing::info!("stopping: no new connections, finishing requests in flight");
+        let finished = tokio::select! {
+            finished = self.server.drain(DRAIN_GRACE) => finished,
+            () = signals.stop() => false,
+        };
+        if !finished {
+            tracing::warn!("some requests were cut");
+        }
+        self.jobs.abort();
+        self.vault
+            .shutdown()
+            .await
+            .map_err(|error| Failure::local(format!("the vault did not close well: {error}")))?;
+        tracing::info!("sealed and stopped");
+        Ok(OK)
+    }
+}
