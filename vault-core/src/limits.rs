@@ -102,3 +102,7 @@ pub const CUSTOM_METADATA_KEYS_MAX: usize = 64;
 pub const CUSTOM_METADATA_NAME_BYTES_MAX: usize = 128;
 /// Bytes of a value in custom metadata; Vault's number.
 pub const CUSTOM_METADATA_VALUE_BYTES_MAX: usize = 512;
+/// Entries a page of the re-wrap job; each may become a change of one commit.
+pub const REWRAP_ENTRIES: usize = 200;
+/// Pages that one activation of the re-wrap job takes.
+pub const REWRAP_PAGES: usize = 10;

@@ -15,7 +15,7 @@ use crate::{
     policy::SECRET_MANAGER,
     request::{Origin, Reply, Request},
     store::{Backend, Key, Op},
-    system::{Effect, MountTable, SecretManagerApi, Settings, System, Unsealed},
+    system::{Effect, Follow, MountTable, SecretManagerApi, Settings, System, Unsealed},
     token::{Identity, Seen, read_identity},
 };
 use admit::{Admitted, Refusal, admit};
@@ -60,6 +60,12 @@ impl Vault {
     /// Seals this node and flushes its chain; the last thing a program does.
     pub async fn shutdown(&self) -> Result<(), Error> {
         self.system.seal().await
+    }
+
+    /// Shows every audit record to `follower` after its commit (a file, a collector). A follower is no part of the
+    /// promise: what it does not keep is still in the store.
+    pub fn follow(&self, follower: Arc<Follow>) {
+        self.system.follow(follower);
     }
 
     /// Runs the background work until the future is dropped.

@@ -2,6 +2,7 @@
 
 use crate::{
     audit::{Change, Columns, Draft, Status, SubmitError},
+    barrier::Barrier,
     crypto::CryptoProvider,
     cx::store_error,
     error::Error,
@@ -33,6 +34,27 @@ impl<'s> Background<'s> {
     pub(super) async fn page(&self, prefix: &str, limit: usize) -> Result<Vec<Entry>, Error> {
         let range = Range::prefix(prefix);
         self.system.backend().scan(range, Limit::entries(limit.min(EXPIRE_PAGE))).await.map_err(store_error)
+    }
+
+    /// The entries below a prefix after a key (empty = from the first).
+    pub(super) async fn page_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Error> {
+        let range = Range::prefix(prefix);
+        let range = if after.is_empty() { range } else { range.after(after) };
+        self.system.backend().scan(range, Limit::entries(limit)).await.map_err(store_error)
+    }
+
+    pub(super) fn barrier(&self) -> &Barrier {
+        self.unsealed.barrier()
+    }
+
+    /// The active key term.
+    pub(super) fn term(&self) -> u32 {
+        self.unsealed.barrier().key_status().term
     }
 
     pub(super) async fn entry(&self, name: &str) -> Result<Option<Entry>, Error> {
@@ -81,6 +103,16 @@ impl<'s> Background<'s> {
 
     /// Commits with a record. Somebody else's change in between is no failure: the next activation looks again.
     pub(super) async fn submit(&self, operation: &str, path: &str, ops: Vec<(Key, Op)>) -> Result<(), Error> {
+        self.try_submit(operation, path, ops).await.map(|_| ())
+    }
+
+    /// The same, and says whether it was committed.
+    pub(super) async fn try_submit(
+        &self,
+        operation: &str,
+        path: &str,
+        ops: Vec<(Key, Op)>,
+    ) -> Result<bool, Error> {
         let columns = Columns {
             timestamp: self.now(),
             operation: operation.to_owned(),
@@ -92,7 +124,8 @@ impl<'s> Background<'s> {
         let draft = Draft { columns, fields: Vec::new() };
         let received = self.system.host().monotonic();
         match self.unsealed.lane().submit(Change { ops, draft, received }).await {
-            Ok(()) | Err(SubmitError::Conflict(_) | SubmitError::Closed) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(SubmitError::Conflict(_) | SubmitError::Closed) => Ok(false),
             Err(error) => Err(Error::unavailable("background work was not committed").with_source(error)),
         }
     }

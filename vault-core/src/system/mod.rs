@@ -16,7 +16,7 @@ pub(crate) use turnstile::Turnstile;
 pub(crate) use unsealed::Unsealed;
 
 use crate::{
-    audit::Draft,
+    audit::{Draft, Linked},
     barrier::{Keyring, UnsealProgress},
     crypto::CryptoProvider,
     error::Error,
@@ -63,7 +63,11 @@ pub(crate) struct Inner {
     /// What happened while sealed; first records after the unseal.
     sealed_events: Mutex<VecDeque<Draft>>,
     turnstile: Turnstile,
+    followers: RwLock<Vec<Arc<Follow>>>,
 }
+
+/// Sees every record after its commit, in the order of the chain. It must be quick: it runs on the lane's task.
+pub type Follow = dyn Fn(&Linked) + Send + Sync;
 
 impl System {
     pub(crate) fn new(
@@ -84,6 +88,7 @@ impl System {
             ceremony: futures::lock::Mutex::new(()),
             sealed_events: Mutex::new(VecDeque::new()),
             turnstile: Turnstile::default(),
+            followers: RwLock::new(Vec::new()),
         }))
     }
 
@@ -115,6 +120,19 @@ impl System {
 
     fn set_unsealed(&self, unsealed: Option<Arc<Unsealed>>) {
         *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = unsealed;
+    }
+
+    /// Adds a follower to this lane and every later one.
+    pub(crate) fn follow(&self, follower: Arc<Follow>) {
+        if let Some(unsealed) = self.unsealed() {
+            let follower = Arc::clone(&follower);
+            unsealed.lane().follow(Box::new(move |linked| follower(linked)));
+        }
+        self.0.followers.write().unwrap_or_else(PoisonError::into_inner).push(follower);
+    }
+
+    fn followers(&self) -> Vec<Arc<Follow>> {
+        self.0.followers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A fork duplicates the random numbers and the chain: only the process that opened a vault may use it.

@@ -130,6 +130,9 @@ impl System {
             audit_enabled: self.settings().audit_enabled,
         })
         .await?;
+        for follower in self.followers() {
+            lane.follow(Box::new(move |linked| follower(linked)));
+        }
         self.set_unsealed(Some(Arc::new(Unsealed::new(barrier, lane))));
         self.record_sealed_events().await
     }

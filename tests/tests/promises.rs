@@ -1,0 +1,213 @@
+//! Promises of the one door that hold whatever a caller does: it may leave at any moment, it may be a fork, and no
+//! route serves whom it should not.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use futures::{FutureExt, future::BoxFuture};
+use secrethub::TokioHost;
+use secrethub_core::{
+    ErrorKind, Operation, Parts, Reply, Request, Vault,
+    audit::verify,
+    crypto::rustcrypto,
+    engine::{Access, ENGINES},
+    host::Host,
+    id::Timestamp,
+    store::memory::Memory,
+    system::Settings,
+};
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+/// A host whose process can be changed, as a fork would.
+#[derive(Debug)]
+struct Forking(TokioHost, AtomicU32);
+
+impl Host for Forking {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.0.sleep(duration)
+    }
+    fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>) {
+        self.0.spawn(name, task);
+    }
+    fn run_blocking(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
+        self.0.run_blocking(work)
+    }
+    fn fill_random(&self, bytes: &mut [u8]) {
+        self.0.fill_random(bytes);
+    }
+    fn process_id(&self) -> u32 {
+        self.1.load(Ordering::SeqCst)
+    }
+}
+
+struct House {
+    vault: Arc<Vault>,
+    store: Arc<Memory>,
+    host: Arc<Forking>,
+    token: String,
+}
+
+impl House {
+    async fn build() -> Self {
+        let (store, host) =
+            (Arc::new(Memory::default()), Arc::new(Forking(TokioHost::new(), AtomicU32::new(1))));
+        let (crypto, settings) = (rustcrypto::provider(), Settings::default());
+        let parts = Parts { backend: store.clone(), host: host.clone(), crypto, settings };
+        let vault = Vault::open(parts).await.unwrap();
+        let house = Self { vault, store, host, token: String::new() };
+        let shares = json!({ "secret_shares": 1, "secret_threshold": 1 });
+        let init = house.ask(Operation::Write, "sys/init", shares).await.unwrap().to_value();
+        house.ask(Operation::Write, "sys/unseal", json!({ "key": init["keys"][0] })).await.unwrap();
+        Self { token: init["root_token"].as_str().unwrap().to_owned(), ..house }
+    }
+
+    fn request(&self, operation: Operation, path: &str, fields: Value) -> Request {
+        let request = Request::new("id", operation, path).with_fields(fields);
+        if self.token.is_empty() { request } else { request.with_token(&self.token) }
+    }
+
+    async fn ask(
+        &self,
+        operation: Operation,
+        path: &str,
+        fields: Value,
+    ) -> Result<Reply, secrethub_core::Error> {
+        self.vault.handle(self.request(operation, path, fields)).await
+    }
+}
+
+#[tokio::test]
+async fn a_caller_may_leave_at_any_poll() {
+    let house = House::build().await;
+    let mut polls = 0;
+    loop {
+        // A write, dropped after so many polls; the lane's task runs in between.
+        let request =
+            house.request(Operation::Write, "auth/token/create", json!({ "policies": ["default"] }));
+        let mut call = Box::pin(house.vault.handle(request));
+        let mut finished = false;
+        for _ in 0..polls {
+            finished = futures::poll!(call.as_mut()).is_ready();
+            if finished {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(call);
+        let other = house.ask(Operation::Read, "auth/token/lookup-self", json!({}));
+        tokio::time::timeout(Duration::from_secs(10), other).await.expect("nobody else hangs").unwrap();
+        if finished {
+            break;
+        }
+        polls += 1;
+    }
+    assert!(polls > 1, "the write must have had to wait");
+    let key = house.ask(Operation::Read, "audit/public-key", json!({})).await.unwrap().to_value();
+    house.vault.shutdown().await.unwrap();
+    let mut public = [0; 32];
+    hex::decode_to_slice(key["public_key"].as_str().unwrap(), &mut public).unwrap();
+    let report = verify(&*house.store, &rustcrypto::provider(), &public, None).await.unwrap();
+    assert!(report.is_good(), "{:?}", report.faults);
+}
+
+#[tokio::test]
+async fn a_fork_is_refused() {
+    let house = House::build().await;
+    house.host.1.store(2, Ordering::SeqCst);
+    let error = house.ask(Operation::Read, "auth/token/lookup-self", json!({})).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("fork"), "{error}");
+    house.host.1.store(1, Ordering::SeqCst);
+    house.ask(Operation::Read, "auth/token/lookup-self", json!({})).await.unwrap();
+}
+
+/// Where an engine's routes are mounted in this house.
+fn mount_of(kind: &str, variant: &str) -> &'static str {
+    match (kind, variant) {
+        ("system", _) => "sys/",
+        ("token", _) => "auth/token/",
+        ("cubbyhole", _) => "cubbyhole/",
+        ("audit", _) => "audit/",
+        ("secret-manager", _) => "secret-manager/",
+        ("kv", "2") => "secret/",
+        _ => "",
+    }
+}
+
+#[tokio::test]
+async fn every_route_refuses_whom_it_should() {
+    let house = House::build().await;
+    let made = house.ask(
+        Operation::Write,
+        "auth/token/create",
+        json!({ "policies": ["default"], "no_default_policy": true }),
+    );
+    let powerless = made.await.unwrap().auth.unwrap().client_token.expose().clone();
+    let mut checked = 0;
+    for engine in ENGINES {
+        let mount = mount_of(engine.kind, engine.variant);
+        for route in engine
+            .routes
+            .iter()
+            .filter(|route| !mount.is_empty() && matches!(route.access, Access::Token | Access::Sudo))
+        {
+            let path =
+                format!("{mount}{}", route.pattern.replace("{path*}", "a/b").replace(['{', '}', '*'], ""));
+            let ask = async |token: &str| {
+                let mut request = Request::new("id", route.operation, path.as_str());
+                if !token.is_empty() {
+                    request = request.with_token(token);
+                }
+                house.vault.handle(request).await.err().map(|error| error.kind())
+            };
+            assert_eq!(ask("").await, Some(ErrorKind::Unauthenticated), "no token: {route:?} at {path}");
+            assert_eq!(
+                ask("shs.wrong").await,
+                Some(ErrorKind::Unauthenticated),
+                "bad token: {route:?} at {path}"
+            );
+            let granted = secrethub_core::policy::capabilities(&["default".to_owned()], &path) != ["deny"];
+            if !granted {
+                assert_eq!(
+                    ask(&powerless).await,
+                    Some(ErrorKind::Denied),
+                    "default policy: {route:?} at {path}"
+                );
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 40, "{checked}");
+    house.ask(Operation::Write, "sys/seal", json!({})).await.unwrap();
+    for path in ["sys/mounts", "auth/token/lookup-self", "secret/data/a", "audit/records", "no/such"] {
+        let sealed = house.ask(Operation::Read, path, json!({})).now_or_never();
+        let kind = sealed.expect("a sealed vault answers at once").err().map(|error| error.kind());
+        assert_eq!(kind, Some(ErrorKind::Sealed), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn followers_see_every_record_in_order() {
+    let house = House::build().await;
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
+    house.vault.follow(Arc::new(move |linked| sink.lock().unwrap().push(linked.record.seq)));
+    for _ in 0..5 {
+        house.ask(Operation::Read, "auth/token/lookup-self", json!({})).await.unwrap();
+    }
+    house.vault.shutdown().await.unwrap();
+    let seen = seen.lock().unwrap().clone();
+    assert!(seen.len() >= 5 && seen.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seen:?}");
+}
