@@ -17,6 +17,11 @@ pub const LANE_REQUESTS_MAX: usize = 1_024;
 pub const LANE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Requests that may wait for the lane; beyond it a caller is told 503 at once instead of waiting for ever.
 pub const LANE_QUEUE_MAX: usize = 8_192;
+/// Silence after which a starting node takes a lane out of the row. One that was only idle takes a new boot id.
+pub const LANE_IDLE_MAX: Duration = Duration::from_secs(3_600);
+/// Lanes in the row: who changes mounts or policies must replace an epoch for each in one request, and a node that
+/// dies again and again must not grow the row until that fails.
+pub const LANES_MAX: usize = 128;
 /// Bytes that may wait for the lane; beyond it a caller is told 503, whatever the number of requests.
 pub const LANE_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes that one request may write: one value of the largest size, with room for what stands beside it.

@@ -7,3 +7,4 @@ mod checkpoints;
 mod drops;
 mod fixture;
 mod merging;
+mod row;

@@ -11,7 +11,7 @@
 //! | `send` | what to do about each answer of the store, above all "unknown" |
 //! | `witness` | `lane/<boot>`, on whose compare-and-set all of it rests |
 //! | `board`, `signer` | checkpoints, beside the lane |
-//! | `register` | how a lane enters and leaves the row of lanes |
+//! | `register`, `retire` | how a lane enters and leaves the row of lanes, and how the dead are taken out |
 
 mod board;
 mod intake;
@@ -19,6 +19,7 @@ mod keys;
 mod merge;
 mod queue;
 mod register;
+mod retire;
 mod send;
 mod signer;
 mod task;
@@ -88,8 +89,8 @@ pub enum SubmitError {
     /// Nothing was applied: the store cannot.
     #[error("the store did not apply the change")]
     Unavailable(#[source] BoxError),
-    /// A stranger writes under this lane's boot id. Start a new lane under a new one. This change was not applied
-    /// by this lane.
+    /// Somebody else has written the lane's own key: a clone of this node, or a node that took this one for dead
+    /// after long silence. Start a new lane under a new boot id. This change was not applied.
     #[error("the lane is lost to a stranger")]
     Lost,
     /// Nothing was applied: the lane has stopped.

@@ -1,7 +1,11 @@
 //! How a lane enters and leaves the row of lanes. `lanes` lists those whose `epoch/<boot>` must be replaced when mounts
 //! or policies change; the first record of a chain tells of the entry, the last one of an orderly end.
 
-use super::{Change, Draft, Inner, witness::Witness};
+use super::{
+    Change, Draft, Inner,
+    retire::{self, Retired},
+    witness::Witness,
+};
 use crate::{
     audit::{AuditRecord, Chain, Columns, Linked},
     error::Error,
@@ -75,7 +79,8 @@ pub(super) async fn enter(inner: &Inner) -> Result<(Rev, Chain), Error> {
     let deadline = inner.host.monotonic() + REQUEST_DEADLINE;
     loop {
         let found = find(inner).await?;
-        let (batch, chain) = entry_batch(inner, found)?;
+        let retired = retire::stale(inner, &found.boots).await?;
+        let (batch, chain) = entry_batch(inner, found, retired)?;
         let mut pause = LANE_RETRY_MIN;
         let keys = loop {
             match inner.backend.commit(&batch).await {
@@ -98,12 +103,14 @@ pub(super) async fn enter(inner: &Inner) -> Result<(Rev, Chain), Error> {
     }
 }
 
-fn entry_batch(inner: &Inner, found: Found) -> Result<(Batch, Chain), Error> {
+fn entry_batch(inner: &Inner, found: Found, retired: Retired) -> Result<(Batch, Chain), Error> {
     let mut batch = Batch::new(inner.make_rev());
     let mut chain = Chain::new(inner.boot);
     let Found { lanes, mut boots, state, audited } = found;
+    boots.retain(|boot| !retired.boots.contains(boot));
     boots.push(inner.boot);
-    let mut ops = vec![stage(inner, LANES_KEY, lanes.as_ref(), &encode_lanes(&boots))?];
+    let mut ops = retired.ops;
+    ops.push(stage(inner, LANES_KEY, lanes.as_ref(), &encode_lanes(&boots))?);
     ops.push((inner.epoch_key.clone(), Op::Create(inner.keys.seal(&inner.epoch_key, &[])?)));
     append(inner, &mut batch, &mut chain, own_change(inner, "audit-start", "sys/audit", ops))?;
     if audited != inner.audited {
