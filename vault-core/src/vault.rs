@@ -203,11 +203,11 @@ impl Vault {
             // Sealing always works, also when the store is gone; the record is then missing, and the log says so.
             Err(_) if sealing => Attempt::Answer(answer),
             Err(SubmitError::Conflict(keys)) => Attempt::Again(keys.into_iter().next()),
-            Err(SubmitError::Lost) => match self.system.replace_lane(&unsealed).await {
+            // Either way the lane is over; if the node is not sealing, it opens another and nothing was applied.
+            Err(SubmitError::Lost | SubmitError::Closed) => match self.system.replace_lane(&unsealed).await {
                 Ok(()) => Attempt::Again(None),
                 Err(error) => Attempt::Answer(Err(error)),
             },
-            Err(SubmitError::Closed) => Attempt::Again(None),
             Err(SubmitError::Overloaded) => {
                 Attempt::Answer(Err(Error::unavailable("too many requests are waiting; try again")))
             }
@@ -256,7 +256,7 @@ impl Vault {
             let _ = done.send(committed);
         };
         self.system.host().spawn("effects", Box::pin(task));
-        outcome.await.unwrap_or(Err(SubmitError::Closed))
+        outcome.await.unwrap_or(Err(SubmitError::Unknown))
     }
 
     /// A sealed vault answers what is open to anybody, and refuses the rest.

@@ -157,7 +157,7 @@ impl System {
         let _turn = self.0.ceremony.lock().await;
         match self.unsealed() {
             Some(current) if Arc::ptr_eq(&current, lost) => {
-                tracing::error!(boot = %lost.lane().boot(), "the audit lane was taken by a stranger: is this a clone?");
+                tracing::error!(boot = %lost.lane().boot(), "the audit lane was taken over: is this a clone, or was it silent for very long?");
                 self.open_lane(lost.shared_barrier()).await
             }
             _ => Ok(()),
