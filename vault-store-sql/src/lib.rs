@@ -4,7 +4,10 @@
 //! | module | feature | what it is |
 //! |---|---|---|
 //! | [`sqlite`] | `sqlite` | the embedded default: one file, one process |
+//! | [`postgres`] | `postgres` | a spike of PostgreSQL: the contract can be kept there |
 
 mod columns;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -8,6 +8,8 @@
     reason = "a test's tool fails by panicking"
 )]
 
+pub mod postgres;
 pub mod server;
 
+pub use postgres::Cluster;
 pub use server::{Server, Settings};

@@ -1,0 +1,30 @@
+//! The store battery on a real PostgreSQL server.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use secrethub_core::testing::store::{Case, Shared};
+use secrethub_store_sql::postgres::Postgres;
+
+fn run(name: &str, case: Case) {
+    support::block_on(async {
+        let database = support::Database::create(name).await;
+        let store: Shared = Postgres::open(&database.url).await.unwrap();
+        case(&store).await;
+        drop(store);
+        database.remove().await;
+    });
+}
+
+secrethub_core::store_battery!(run);
+
+/// Many nodes that start together make the tables once.
+#[test]
+fn tables_are_made_once() {
+    support::block_on(async {
+        let database = support::Database::create("tables").await;
+        let opened = futures::future::join_all((0..4).map(|_| Postgres::open(&database.url))).await;
+        assert!(opened.iter().all(Result::is_ok), "{opened:?}");
+    });
+}
