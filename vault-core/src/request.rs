@@ -229,6 +229,8 @@ pub struct Reply {
     pub shape: Shape,
     /// Type of the mount that answered (`kv`, `system` …).
     pub mount_type: &'static str,
+    /// Pattern of the route that answered, for metrics: unlike the path it names no secret.
+    pub pattern: &'static str,
     /// When the answer was made.
     pub time: Timestamp,
 }

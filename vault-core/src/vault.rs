@@ -283,6 +283,7 @@ async fn call(cx: &mut Cx, admitted: &Admitted<'_>, request: &Request) -> Result
     let mut reply = (admitted.route.handler)(cx, Call { request, params: admitted.params }).await?;
     reply.warnings.extend(admitted.unknown_fields(request));
     reply.mount_type = admitted.engine.kind;
+    reply.pattern = admitted.route.pattern;
     reply.time = cx.now();
     Ok(reply)
 }

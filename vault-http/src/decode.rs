@@ -3,10 +3,9 @@
 //! It happens in two steps, so that what can be refused without a body is refused before one is read: [`Head`],
 //! then [`Head::with_body`].
 
-use crate::duration::parse_duration;
 use crate::{address, query};
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
-use secrethub_core::{Error, ErrorKind, Operation, Request, Secret};
+use secrethub_core::{Error, ErrorKind, Operation, Request, Secret, engine::parse_duration};
 use serde_json::{Map, Value};
 use std::time::Duration;
 

@@ -104,7 +104,7 @@ fn error_code(kind: ErrorKind) -> StatusCode {
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorKind::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-        ErrorKind::Sealed | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Sealed | ErrorKind::Unavailable | ErrorKind::Conflict => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -113,7 +113,7 @@ fn with_retry_after(mut response: Response, kind: ErrorKind) -> Response {
     let wait = match kind {
         ErrorKind::RateLimited { retry_after } => retry_after,
         // Long enough for a merged commit to end, short enough for a person.
-        ErrorKind::Unavailable => Duration::from_secs(1),
+        ErrorKind::Unavailable | ErrorKind::Conflict => Duration::from_secs(1),
         _ => return response,
     };
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -1,11 +1,36 @@
-//! `GET <path>?help=1`: so far, the mount that serves the path, as the core tells the caller.
+//! `GET <path>?help=1`: what can be done at a path, from the engines' own tables. Whether a caller may know where a
+//! mount stands is the core's decision: it is asked for the mount, with the caller's token.
 
 use crate::{
     decode::Head,
     router::{App, ask_as_caller},
 };
 use http::request::Parts;
-use secrethub_core::{Error, Reply};
+use secrethub_core::{Error, Reply, engine, request::Shape};
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// Answers without an envelope, as Vault does.
 pub(crate) async fn answer(app: &App, id: &str, head: Head, parts: &Parts) -> Result<Reply, Error> {
-    ask_as_caller(app, id, format!("sys/internal/ui/mounts/{}", head.path), parts).await
+    let found =
+        ask_as_caller(app, id, format!("sys/internal/ui/mounts/{}", head.path), parts).await?.to_value();
+    let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+    let (mount, kind, version) =
+        (text(&found["path"]), text(&found["type"]), text(&found["options"]["version"]));
+    let engine = engine::ENGINES
+        .iter()
+        .find(|engine| engine.kind == kind && (engine.variant.is_empty() || engine.variant == version));
+    let engine = engine.ok_or_else(Error::not_found)?;
+    let below = head.path.strip_prefix(mount.trim_end_matches('/')).unwrap_or("").trim_start_matches('/');
+    let routes: Vec<_> = engine.routes.iter().filter(|route| route.matches(below).is_some()).collect();
+    let routes = if routes.is_empty() { engine.routes.iter().collect() } else { routes };
+    let mut help = format!("{}\n", engine.summary);
+    for route in routes {
+        let _ =
+            write!(help, "\n{} {mount}{}\n    {}\n", route.operation.as_str(), route.pattern, route.summary);
+        for field in route.fields {
+            let _ = writeln!(help, "    {}: {}", field.name, field.summary);
+        }
+    }
+    Reply::shaped(Shape::Bare, &json!({ "help": help, "see_also": "/docs", "openapi": null }))
 }

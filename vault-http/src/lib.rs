@@ -7,7 +7,7 @@
 //! | `decode`, `query`, `body`, `alias` | the way in: Vault's wire rules, the seeds' paths |
 //! | `encode`, `envelope`, `health` | the way out; `encode` is the one file with status codes |
 //! | `secret_manager` | the first seed's `/vault/secret/*` |
-//! | `docs`, `help`, `metrics` | what the server says about itself |
+//! | `docs`, `openapi`, `help`, `metrics` | what the server says about itself |
 //! | `rate`, `address`, [`limits`] | who, how much, how fast |
 //! | [`Server`], [`Tls`], `idle` | connections |
 
@@ -17,7 +17,6 @@ mod body;
 mod decode;
 mod docs;
 mod door;
-mod duration;
 mod encode;
 mod envelope;
 mod health;
@@ -25,6 +24,7 @@ mod help;
 mod idle;
 pub mod limits;
 mod metrics;
+mod openapi;
 mod query;
 mod rate;
 mod router;

@@ -11,15 +11,25 @@ use crate::{
     health::HealthCodes,
     help,
     metrics::{self, Label},
-    query,
+    openapi, query,
     rate::Limiter,
     secret_manager,
     settings::Settings,
 };
-use axum::{Router, body::Body, extract::State, response::Response, routing::any};
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    response::Response,
+    routing::{any, get},
+};
+use bytes::Bytes;
 use http::request::Parts;
 use secrethub_core::{Error, ErrorKind, Operation, Reply, Request as CoreRequest};
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -31,6 +41,8 @@ pub(crate) struct App {
     /// Strangers that were refused: each cost an audit record.
     pub(crate) refusals: Limiter,
     pub(crate) secret_manager: Limiter,
+    /// The document, made when first asked for.
+    pub(crate) openapi: OnceLock<Bytes>,
 }
 
 /// Every path of the server, around a door. Pure: it opens nothing and starts nothing.
@@ -38,7 +50,8 @@ pub fn router(door: Arc<dyn Door>, settings: Settings) -> Router {
     let mut router = Router::new()
         .route("/v1/{*path}", any(v1))
         .route("/health", any(health))
-        .route("/metrics", any(metrics::serve))
+        .route("/metrics", get(metrics::serve))
+        .route("/openapi.json", get(openapi::serve))
         .merge(docs::routes());
     if settings.secret_manager_api {
         router = router.merge(secret_manager::routes());
@@ -46,7 +59,7 @@ pub fn router(door: Arc<dyn Door>, settings: Settings) -> Router {
     let limits = &settings.limits;
     let bodies = Budget::new(limits.bodies_bytes);
     let (refusals, secret_manager) = (Limiter::new(limits.refusals), Limiter::new(limits.secret_manager));
-    let app = App { door, bodies, refusals, secret_manager, settings };
+    let app = App { door, bodies, refusals, secret_manager, openapi: OnceLock::new(), settings };
     router.fallback(nowhere).with_state(Arc::new(app))
 }
 
@@ -107,9 +120,13 @@ async fn serve(app: &App, path: &str, request: axum::extract::Request) -> Respon
     let mut codes = HealthCodes::default();
     let result = answer(app, &id, path, (&parts, body), &mut label, &mut codes).await;
     if let Ok(reply) = &result {
-        label.mount_type = reply.mount_type;
+        (label.mount_type, label.pattern) = (reply.mount_type, reply.pattern);
     }
-    let response = encode::vault(&id, result, codes);
+    let response = match result {
+        // The core says who may; what there is to see is here.
+        Ok(_) if path == "sys/metrics" => encode::text(app.settings.metrics.render()),
+        result => encode::vault(&id, result, codes),
+    };
     app.settings.metrics.observe(label, response.status().as_u16(), started.elapsed());
     response
 }

@@ -9,6 +9,7 @@ mod call;
 pub mod cubbyhole;
 pub mod kv;
 mod mount;
+pub mod openapi;
 mod route;
 mod secret_manager;
 mod sys;

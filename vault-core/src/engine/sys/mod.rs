@@ -62,6 +62,8 @@ const RANDOM: &[Field] = &[
     Field::new("format", Text, "`base64` (default) or `hex`."),
 ];
 
+const OPENAPI: &[Field] =
+    &[Field::new("generic_mount_paths", Any, "Ignored: mounts stand under their own paths.")];
 const METRICS: &[Field] = &[Field::new("format", Text, "Of the text; front-ends decide.")];
 
 const fn row(
@@ -136,6 +138,9 @@ const ROUTES: &[Route] = &[
     }),
     row(Read, "internal/ui/mounts/{path*}", Login, "The mount that serves a path.", &[], |cx, call| {
         Box::pin(mounts::serving(cx, call))
+    }),
+    row(Read, "internal/specs/openapi", Login, "What the token may see, as OpenAPI.", OPENAPI, |cx, _| {
+        Box::pin(mounts::openapi(cx))
     }),
     row(Read, "internal/ui/resultant-acl", Token, "What the token may do.", &[], |cx, _| {
         Box::pin(capabilities::resultant_acl(cx))

@@ -2,11 +2,12 @@
 
 use crate::{
     cx::Cx,
-    engine::{Call, Mount},
+    engine::{Call, Mount, openapi::document},
     error::{Error, ErrorKind},
     limits::LEASE_TTL_DEFAULT,
     policy,
     request::{Reply, Shape},
+    system::API_VERSION,
 };
 use serde_json::{Map, Value, json};
 
@@ -42,6 +43,14 @@ pub(super) async fn visible(cx: &mut Cx) -> Result<Reply, Error> {
         }
     }
     Reply::data(&json!({ "auth": auth, "secret": secret }))
+}
+
+/// The same mounts as an OpenAPI document; without a token it is empty.
+pub(super) async fn openapi(cx: &mut Cx) -> Result<Reply, Error> {
+    let policies = cx.identity().map_or(Vec::new(), |identity| identity.policies.clone());
+    let table = cx.system().mounts().await?;
+    let seen = table.iter().filter(|mount| is_public(mount) && touches(&policies, mount));
+    Reply::shaped(Shape::Bare, &document(seen.map(AsRef::as_ref), API_VERSION))
 }
 
 /// The question that clients ask before every KV read. Absent and forbidden look alike.

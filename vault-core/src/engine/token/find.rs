@@ -33,15 +33,17 @@ pub(super) async fn hash_of_accessor(cx: &mut Cx, accessor: &str) -> Result<Opti
     Ok(item.and_then(|item| String::from_utf8(item.bytes().to_vec()).ok()))
 }
 
-pub(super) async fn lookup_self(cx: &mut Cx) -> Result<Reply, Error> {
+pub(super) async fn lookup_self(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let identity = cx.require_identity()?;
     let token = identity.require_token()?;
-    Reply::data(&describe(token, cx.now(), ""))
+    // EXPOSE: the caller brought this very text.
+    let text = call.request.token.as_ref().map_or("", |text| text.expose().as_str());
+    Reply::data(&describe(token, cx.now(), text))
 }
 
 pub(super) async fn lookup(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let Some(text) = call.text("token")?.filter(|text| !text.is_empty()) else {
-        return lookup_self(cx).await;
+        return lookup_self(cx, call).await;
     };
     let hash = cx.token_hash(&text)?;
     let bad = || Error::new(ErrorKind::Denied, "bad token");

@@ -74,11 +74,11 @@ const ROUTES: &[Route] = &[
         r#"{"policies":["default"],"ttl":"1h"}"#,
         |cx, call| Box::pin(create::create_orphan(cx, call)),
     ),
-    row(Read, "lookup-self", "Look up the token that asks.", &[], "{}", |cx, _| {
-        Box::pin(find::lookup_self(cx))
+    row(Read, "lookup-self", "Look up the token that asks.", &[], "{}", |cx, call| {
+        Box::pin(find::lookup_self(cx, call))
     }),
-    row(Write, "lookup-self", "Look up the token that asks.", TOKEN, "{}", |cx, _| {
-        Box::pin(find::lookup_self(cx))
+    row(Write, "lookup-self", "Look up the token that asks.", TOKEN, "{}", |cx, call| {
+        Box::pin(find::lookup_self(cx, call))
     }),
     row(Write, "lookup", "Look up a token.", TOKEN, r#"{"token":"shs.…"}"#, |cx, call| {
         Box::pin(find::lookup(cx, call))
