@@ -23,11 +23,25 @@ impl Budget {
     }
 }
 
-/// A body that was read whole; gives its bytes back to the budget when dropped.
+/// A share of the budget; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    bytes: usize,
+    budget: Budget,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A body that was read whole, and its share of the budget: what was parsed from it still takes memory when its
+/// bytes are gone.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    bytes: Vec<u8>,
-    budget: Budget,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) held: Held,
 }
 
 impl Loaded {
@@ -35,24 +49,12 @@ impl Loaded {
         if self.bytes.len() + chunk.len() > max {
             return Err(too_large());
         }
-        if !self.budget.take(chunk.len()) {
+        if !self.held.budget.take(chunk.len()) {
             return Err(Error::unavailable("too many large requests at once; try again"));
         }
+        self.held.bytes += chunk.len();
         self.bytes.extend_from_slice(chunk);
         Ok(())
-    }
-}
-
-impl std::ops::Deref for Loaded {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for Loaded {
-    fn drop(&mut self) {
-        self.budget.0.fetch_add(self.bytes.len(), Ordering::Relaxed);
     }
 }
 
@@ -66,7 +68,7 @@ pub(crate) async fn read(body: Body, max: usize, limits: &Limits, budget: &Budge
 }
 
 async fn collect(mut body: Body, max: usize, budget: &Budget) -> Result<Loaded, Error> {
-    let mut loaded = Loaded { bytes: Vec::new(), budget: budget.clone() };
+    let mut loaded = Loaded { bytes: Vec::new(), held: Held { bytes: 0, budget: budget.clone() } };
     while let Some(frame) = body.frame().await {
         let frame =
             frame.map_err(|error| Error::invalid("the request's body was cut short").with_source(error))?;
@@ -88,7 +90,7 @@ mod tests {
 
     async fn load(size: usize, max: usize, budget: &Budget) -> Result<usize, ErrorKind> {
         let loaded = read(Body::from(vec![b'x'; size]), max, &Limits::default(), budget).await;
-        loaded.map(|loaded| loaded.len()).map_err(|error| error.kind())
+        loaded.map(|loaded| loaded.bytes.len()).map_err(|error| error.kind())
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! It happens in two steps, so that what can be refused without a body is refused before one is read: [`Head`],
 //! then [`Head::with_body`].
 
-use crate::{address, query};
+use crate::{address, json, query};
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 use secrethub_core::{Error, ErrorKind, Operation, Request, Secret, engine::parse_duration};
 use serde_json::{Map, Value};
@@ -131,6 +131,7 @@ fn form_fields(body: &[u8]) -> Result<Map<String, Value>, Error> {
 
 /// The parser's message may quote the body, and with it a secret: only the place is told.
 fn json_fields(body: &[u8]) -> Result<Map<String, Value>, Error> {
+    json::check(body)?;
     serde_json::from_slice(body).map_err(|error| {
         malformed(&format!("it is not JSON at line {} column {}", error.line(), error.column()))
     })

@@ -4,7 +4,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`router`] | every path of the server; pure |
-//! | `decode`, `query`, `body`, `alias` | the way in: Vault's wire rules, the seeds' paths |
+//! | `decode`, `query`, `json`, `body`, `alias` | the way in: Vault's wire rules, the seeds' paths |
 //! | `encode`, `envelope`, `health` | the way out; `encode` is the one file with status codes |
 //! | `secret_manager` | the first seed's `/vault/secret/*` |
 //! | `docs`, `openapi`, `help`, `metrics` | what the server says about itself |
@@ -22,6 +22,7 @@ mod envelope;
 mod health;
 mod help;
 mod idle;
+mod json;
 pub mod limits;
 mod metrics;
 mod openapi;

@@ -23,6 +23,8 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of bodies held at one time, over all requests: many huge bodies at once must not eat the machine.
 pub const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// JSON values in one body: parsed, each takes up to 100 bytes, so that a small body could become gigabytes.
+pub const JSON_VALUES_MAX: usize = 250_000;
 /// Bytes of a body of the first seed's API: 1 MiB of secret in base64, and room for white space.
 pub const SECRET_MANAGER_BODY_MAX: usize = 1_500_000;
 /// Time that requests in flight get at shutdown; longer than the core's deadline for one request.

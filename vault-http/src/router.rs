@@ -3,7 +3,7 @@
 
 use crate::{
     address, alias,
-    body::{self, Budget},
+    body::{self, Budget, Loaded},
     decode::{self, Head},
     docs,
     door::Door,
@@ -157,9 +157,9 @@ async fn answer(
     let limits = &app.settings.limits;
     let max = if head.takes_body() { limits.body_bytes } else { 0 };
     let body = if head.takes_body() { body } else { Body::empty() };
-    let body = body::read(body, max, limits, &app.bodies).await?;
-    let request = head.with_body(id.to_owned(), parts, &body)?;
-    drop(body);
+    let Loaded { bytes, held: _until_the_reply } = body::read(body, max, limits, &app.bodies).await?;
+    let request = head.with_body(id.to_owned(), parts, &bytes)?;
+    drop(bytes);
     app.ask(request).await
 }
 

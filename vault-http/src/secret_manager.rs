@@ -3,7 +3,9 @@
 //! and never the input: it is the secret.
 
 use crate::{
-    address, body, decode, encode,
+    address,
+    body::{self, Loaded},
+    decode, encode,
     limits::SECRET_MANAGER_BODY_MAX,
     metrics::Label,
     router::{App, make_request_id, rate_limited},
@@ -98,14 +100,15 @@ fn problem(kind: &'static str, below: &[Value], msg: &'static str) -> Problem {
 async fn answer(app: &App, id: &str, parts: &Parts, body: Body, act: Act) -> Result<Value, Refusal> {
     let remote = address::remote(parts);
     app.secret_manager.admit(remote.address).map_err(rate_limited)?;
-    let body = body::read(body, SECRET_MANAGER_BODY_MAX, &app.settings.limits, &app.bodies).await?;
+    let Loaded { bytes, held: _until_the_reply } =
+        body::read(body, SECRET_MANAGER_BODY_MAX, &app.settings.limits, &app.bodies).await?;
     let mut request = Request::new(id, Operation::Write, act.core_path);
-    let text = field(parts, &body, act).map_err(Refusal::Problem)?;
+    let text = field(parts, &bytes, act).map_err(Refusal::Problem)?;
     request.fields.insert(act.field.to_owned(), Value::String(text));
     request.token = decode::token(&parts.headers)?;
     request.origin = Origin::SecretManager;
     request.remote = remote;
-    drop(body);
+    drop(bytes);
     Ok(app.ask(request).await?.to_value())
 }
 

@@ -178,7 +178,7 @@ async fn no_route_answers_with_a_server_error() {
     let harmless = |route: &&Route| !(route.pattern == "seal" && route.operation == Operation::Write);
     for engine in ENGINES {
         for route in engine.routes.iter().filter(harmless) {
-            let path = route.pattern.replace("*}", "}").replace('{', "").replace('}', "");
+            let path = route.pattern.replace("*}", "}").replace(['{', '}'], "");
             let uri = format!("/v1/{}{path}", at(engine.kind, engine.variant));
             for method in ["GET", "LIST", "SCAN", "POST", "PATCH", "DELETE", "OPTIONS", "NONSENSE"] {
                 for (token, body) in [("", "{}"), ("wrong", ""), (&root, route.example), (&root, "[]")] {
