@@ -2,6 +2,7 @@
 //! the same wire around the real vault in memory.
 
 mod common;
+mod kv;
 mod secret_manager;
 mod server;
 mod vault;

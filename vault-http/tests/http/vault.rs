@@ -31,7 +31,7 @@ async fn open(settings: VaultSettings) -> Router {
 }
 
 /// A vault that was initialised and unsealed through the wire, and its root token.
-async fn unsealed() -> (Router, String) {
+pub(crate) async fn unsealed() -> (Router, String) {
     let router = open(VaultSettings::default()).await;
     let got = call(&router, "PUT", "/v1/sys/init", &[], r#"{"secret_shares":1,"secret_threshold":1}"#).await;
     assert_eq!(got.code, 200, "{}", got.text);
@@ -42,7 +42,7 @@ async fn unsealed() -> (Router, String) {
     (router, made["root_token"].as_str().unwrap().to_owned())
 }
 
-async fn with_token(router: &Router, token: &str, method: &str, uri: &str, body: &str) -> Got {
+pub(crate) async fn with_token(router: &Router, token: &str, method: &str, uri: &str, body: &str) -> Got {
     call(router, method, uri, &[("x-vault-token", token)], body).await
 }
 
