@@ -13,7 +13,7 @@ use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::{array, fmt};
+use std::{array, cell::Cell, fmt};
 
 /// Where seeds come from, usually `Host::fill_random`.
 pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -116,9 +116,14 @@ impl fmt::Debug for SharedCsprng {
 
 /// The number of this thread, in the order in which threads first asked.
 fn home() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static HOME: usize = NEXT.fetch_add(1, Ordering::Relaxed));
-    HOME.with(|home| *home)
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    thread_local!(static HOME: Cell<usize> = const { Cell::new(0) });
+    HOME.with(|home| {
+        if home.get() == 0 {
+            home.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        home.get()
+    })
 }
 
 #[cfg(test)]
