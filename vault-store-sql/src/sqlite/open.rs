@@ -338,3 +338,39 @@ fn uri(path: &Path, how: &str) -> String {
 fn io_error(path: &Path, source: io::Error) -> OpenError {
     OpenError::Io { path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_writer_has_the_settings_that_durability_needs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault.db");
+        let check = |tuning: Tuning, name: &str, expect: &str| {
+            let place = Place::own(&path, tuning).unwrap();
+            let found = place.writer().unwrap().pragma_query_value(None, name, |row| {
+                row.get::<_, i64>(0).map(|number| number.to_string()).or_else(|_| row.get(0))
+            });
+            assert_eq!(found.unwrap(), expect, "{name}");
+        };
+        check(Tuning::default(), "journal_mode", "wal");
+        check(Tuning::default(), "synchronous", "2");
+        check(Tuning::default(), "secure_delete", "1");
+        check(Tuning { synchronous_off: true, pages_max: None }, "synchronous", "0");
+    }
+
+    #[test]
+    fn a_setting_that_is_not_granted_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::own(&folder.path().join("vault.db"), Tuning::default()).unwrap();
+        let db = place.writer().unwrap();
+        let error = place.assert(&db, "synchronous", "NORMAL", "2").unwrap_err();
+        assert!(error.to_string().contains("synchronous = 1 where 2 is needed"), "{error}");
+    }
+
+    #[test]
+    fn odd_paths_survive_a_uri() {
+        assert_eq!(uri(Path::new("/a b/100%?#x"), "mode=ro"), "file:/a b/100%25%3f%23x?mode=ro");
+    }
+}
