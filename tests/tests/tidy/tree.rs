@@ -57,6 +57,18 @@ pub(crate) const RULES: &[Rule] = &[
         good: &[("a/src/chain.rs", "//! A.\n")],
     },
     Rule {
+        name: "every engine and job is in its list",
+        check: unlisted,
+        bad: &[
+            ("c/src/engine/mod.rs", "pub const ENGINES: &[&Engine] = &[&a::ENGINE];\n"),
+            ("c/src/engine/b.rs", "pub(super) const ENGINE: Engine = x();\n"),
+        ],
+        good: &[
+            ("c/src/engine/mod.rs", "pub const ENGINES: &[&Engine] = &[&a::ENGINE];\n"),
+            ("c/src/engine/a/mod.rs", "pub(super) const ENGINE: Engine = x();\n"),
+        ],
+    },
+    Rule {
         name: "every document is linked",
         check: orphans,
         bad: &[("README.md", "x\n"), ("docs/a.md", "# A\n")],
@@ -103,6 +115,23 @@ fn names(tree: &Tree) -> Vec<String> {
     let is_vague =
         |file: &&Source| file.path.trim_end_matches(".rs").split('/').any(|part| vague.contains(&part));
     tree.rust().filter(is_vague).map(|file| file.at(1, "a name that says nothing")).collect()
+}
+
+/// A file that declares an `ENGINE` or a `JOB` is named in the list of the folder above.
+fn unlisted(tree: &Tree) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for (folder, item) in [("/src/engine/", "ENGINE"), ("/src/job/", "JOB")] {
+        let declares = |file: &&Source| file.text.contains(&format!("const {item}: "));
+        for file in tree.rust().filter(|file| file.path.contains(folder)).filter(declares) {
+            let (room, rest) = file.path.split_once(folder).unwrap_or_default();
+            let name = rest.trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::");
+            let list = tree.file(&format!("{room}{folder}mod.rs"));
+            if !list.is_some_and(|list| list.text.contains(&format!("{name}::{item}"))) {
+                complaints.push(file.at(1, format!("`{name}::{item}` is not in {item}S")));
+            }
+        }
+    }
+    complaints
 }
 
 fn orphans(tree: &Tree) -> Vec<String> {
