@@ -7,7 +7,7 @@ features := "--features secrethub-core/rustcrypto,secrethub-core/aws-lc-rs,secre
 target := env("CARGO_TARGET_DIR", "target")
 
 # Every step, in CI's order.
-ci: fmt scripts deny clippy features doc build test doctest bench
+ci: fmt scripts deny clippy features doc build test doctest bench python counts
 
 # The code is formatted.
 fmt: (section "fmt")

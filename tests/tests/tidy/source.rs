@@ -1,7 +1,7 @@
 //! The tracked files, and which of their lines are test code.
 
 use proc_macro2::TokenTree;
-use std::{collections::HashSet, fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 use syn::spanned::Spanned;
 
 /// Files of the repository (or of a sample), ordered by path.
@@ -16,6 +16,8 @@ pub(crate) struct Source {
     pub(crate) text: String,
     /// Whether line `i` (from 0) is test code. Empty for what is not Rust.
     test_lines: Vec<bool>,
+    /// Parsed once, because every rule looks at it; `None` for what is not Rust.
+    syntax: Option<syn::File>,
 }
 
 /// One line of Rust: its code, and the comment at its end.
@@ -43,23 +45,14 @@ impl Tree {
     }
 
     fn new(files: Vec<(String, String)>) -> Self {
-        let test_modules: HashSet<String> = files
-            .iter()
-            .filter(|(path, _)| path.ends_with(".rs"))
-            .flat_map(|(path, text)| test_modules(path, text))
-            .collect();
-        let is_test = |path: &str| {
-            in_test_folder(path)
-                || test_modules
-                    .iter()
-                    .any(|stem| path == format!("{stem}.rs") || path.starts_with(&format!("{stem}/")))
-        };
-        let source = |(path, text): (String, String)| {
-            let test_lines =
-                if path.ends_with(".rs") { test_lines(&path, &text, is_test(&path)) } else { Vec::new() };
-            Source { path, text, test_lines }
-        };
-        Self { files: files.into_iter().map(source).collect() }
+        let mut files: Vec<_> = files.into_iter().map(|(path, text)| Source::new(path, text)).collect();
+        let test_modules: Vec<String> = files.iter().flat_map(Source::test_modules).collect();
+        for file in &mut files {
+            let whole =
+                in_test_folder(&file.path) || test_modules.iter().any(|stem| is_module(&file.path, stem));
+            file.test_lines = file.find_test_lines(whole);
+        }
+        Self { files }
     }
 
     pub(crate) fn rust(&self) -> impl Iterator<Item = &Source> {
@@ -72,6 +65,39 @@ impl Tree {
 }
 
 impl Source {
+    fn new(path: String, text: String) -> Self {
+        let parse = || syn::parse_file(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let syntax = path.ends_with(".rs").then(parse);
+        Self { path, text, test_lines: Vec::new(), syntax }
+    }
+
+    /// The items of the file; none for what is not Rust.
+    pub(crate) fn items(&self) -> &[syn::Item] {
+        self.syntax.as_ref().map_or(&[], |file| &file.items)
+    }
+
+    /// Stems of the files behind `#[cfg(test)] mod name;`.
+    fn test_modules(&self) -> Vec<String> {
+        let base = ["/mod.rs", "/lib.rs", "/main.rs"].iter().find_map(|end| self.path.strip_suffix(end));
+        let base = base.unwrap_or_else(|| self.path.trim_end_matches(".rs"));
+        let module = |item: &syn::Item| match item {
+            syn::Item::Mod(module) if module.content.is_none() && for_tests(&module.attrs) => {
+                Some(format!("{base}/{}", module.ident))
+            }
+            _ => None,
+        };
+        self.items().iter().filter_map(module).collect()
+    }
+
+    fn find_test_lines(&self, whole: bool) -> Vec<bool> {
+        let mut lines = vec![whole; self.text.lines().count()];
+        for item in self.items().iter().filter(|item| for_tests(attributes(item))) {
+            let span = item.span();
+            lines[span.start().line - 1..span.end().line].fill(true);
+        }
+        lines
+    }
+
     /// Lines of Rust that are compiled into the product: no tests, no whole-line comments.
     pub(crate) fn product_lines(&self) -> impl Iterator<Item = Line<'_>> {
         self.text.lines().enumerate().filter(|(index, _)| !self.is_test_line(index + 1)).filter_map(
@@ -93,17 +119,14 @@ impl Source {
         number.checked_sub(1).and_then(|index| self.text.lines().nth(index)).unwrap_or("")
     }
 
-    pub(crate) fn parse(&self) -> syn::File {
-        parse(&self.path, &self.text)
-    }
-
     pub(crate) fn at(&self, line: usize, what: impl std::fmt::Display) -> String {
         format!("{}:{line}: {what}", self.path)
     }
 }
 
-fn parse(path: &str, text: &str) -> syn::File {
-    syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"))
+/// Is `path` the module at `stem`, or below it?
+fn is_module(path: &str, stem: &str) -> bool {
+    path.strip_prefix(stem).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
 /// Where the `//` comment of a line starts. A `//` after a colon is an address inside a string.
@@ -123,30 +146,6 @@ fn in_test_folder(path: &str) -> bool {
     let roots = ["tests/", "benches/", "fuzz/", "vault-testkit/"];
     let folders = ["/tests/", "/benches/", "/examples/", "/testing/"];
     roots.iter().any(|root| path.starts_with(root)) || folders.iter().any(|folder| path.contains(folder))
-}
-
-/// Stems of the files behind `#[cfg(test)] mod name;`.
-fn test_modules(path: &str, text: &str) -> Vec<String> {
-    let base = ["/mod.rs", "/lib.rs", "/main.rs"].iter().find_map(|end| path.strip_suffix(end));
-    let base = base.unwrap_or_else(|| path.trim_end_matches(".rs"));
-    let module = |item: &syn::Item| match item {
-        syn::Item::Mod(module) if module.content.is_none() && for_tests(&module.attrs) => {
-            Some(format!("{base}/{}", module.ident))
-        }
-        _ => None,
-    };
-    parse(path, text).items.iter().filter_map(module).collect()
-}
-
-fn test_lines(path: &str, text: &str, whole: bool) -> Vec<bool> {
-    let mut lines = vec![whole; text.lines().count()];
-    for item in &parse(path, text).items {
-        if for_tests(attributes(item)) {
-            let span = item.span();
-            lines[span.start().line - 1..span.end().line].fill(true);
-        }
-    }
-    lines
 }
 
 fn attributes(item: &syn::Item) -> &[syn::Attribute] {

@@ -48,13 +48,17 @@ async fn create(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     cx.note_operation("create");
     let text = call.value("secret").and_then(serde_json::Value::as_str);
     let text = text.ok_or_else(|| Error::invalid("field \"secret\" must be a text in base64"))?;
+    let too_large = || Error::new(ErrorKind::TooLarge, "a secret may have at most 1 MiB");
     if text.len() > SECRET_MANAGER_BYTES_MAX.div_ceil(3) * 4 {
-        return Err(Error::new(ErrorKind::TooLarge, "a secret may have at most 1 MiB"));
+        return Err(too_large());
     }
     // The decoder's own words name an offending byte and its place: that is part of the secret.
     let value = STANDARD.decode(text).map(Zeroizing::new);
     let value = value
         .map_err(|_| Error::invalid("invalid base64: only the standard alphabet with padding is accepted"))?;
+    if value.len() > SECRET_MANAGER_BYTES_MAX {
+        return Err(too_large());
+    }
     let id = cx.make_uuid()?;
     cx.note_secret(&*id);
     cx.create(&id, &value)?;
