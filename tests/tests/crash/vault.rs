@@ -84,6 +84,16 @@ impl Vault {
         heads
     }
 
+    /// `secrethub audit verify`.
+    pub(crate) fn check_chain(&self) {
+        let mut verify = Command::new(secrethub_testkit::server::binary());
+        verify.args(["audit", "verify"]).env("SECRETHUB_ADDR", &self.url).env("SECRETHUB_TOKEN", &self.token);
+        let verify = verify.output().expect("the binary runs");
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&verify.stdout), String::from_utf8_lossy(&verify.stderr));
+        assert!(verify.status.success(), "audit verify: {said}");
+    }
+
     async fn ask(
         &self,
         method: Method,
@@ -107,15 +117,4 @@ impl Vault {
 fn text(value: &Value, pointer: &str) -> String {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.unwrap_or_else(|| panic!("no {pointer} in the answer")).to_owned()
-}
-
-/// `secrethub audit verify` on the store itself, with no server.
-pub(crate) fn check_chain(store: &str) {
-    let verify = Command::new(secrethub_testkit::server::binary())
-        .args(["audit", "verify", "--store", store])
-        .output();
-    let verify = verify.expect("the binary runs");
-    let said =
-        format!("{}{}", String::from_utf8_lossy(&verify.stdout), String::from_utf8_lossy(&verify.stderr));
-    assert!(verify.status.success(), "audit verify: {said}");
 }
