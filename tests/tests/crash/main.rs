@@ -53,7 +53,7 @@ async fn nothing_acknowledged_is_lost() {
     assert!(writes.len() >= WRITES_MIN, "only {} writes were acknowledged", writes.len());
     assert!(ledger.unanswered() >= KILLS as u64, "a kill left no request unanswered");
 
-    vault.check_values(&writes).await;
+    vault.check_all_values(&writes).await;
     let root = vault.check_heads(&ledger.secrets()).await;
     vault.check_chain();
     assert_eq!(server.terminate(), Some(0), "the server ends in order:\n{}", server.log());

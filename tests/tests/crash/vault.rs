@@ -3,7 +3,11 @@
 use super::ledger::Write;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{collections::BTreeMap, process::Command, sync::Arc, time::Duration};
+use tokio::task::JoinSet;
+
+/// Readers at a time.
+const READERS: usize = 64;
 
 /// A vault with one share, and its root token.
 pub(crate) struct Vault {
@@ -61,8 +65,17 @@ impl Vault {
         Answer::Written { version, request_id: text(&answer, "/request_id") }
     }
 
-    /// Every acknowledged version is there, with its value.
-    pub(crate) async fn check_values(&self, writes: &[Write]) {
+    /// Every acknowledged version is there, with its value. Many ask at once, because every read waits for its record.
+    pub(crate) async fn check_all_values(self: &Arc<Self>, writes: &[Write]) {
+        let mut readers = JoinSet::new();
+        for part in writes.chunks(writes.len().div_ceil(READERS)) {
+            let (vault, part) = (self.clone(), part.to_owned());
+            readers.spawn(async move { vault.check_values(&part).await });
+        }
+        readers.join_all().await;
+    }
+
+    async fn check_values(&self, writes: &[Write]) {
         for write in writes {
             let path = format!("secret/data/{}?version={}", write.path, write.version);
             let (status, answer) = self.ask(Method::GET, &path, None).await.expect("a read is answered");
