@@ -1,0 +1,217 @@
+//! The whole door: one caller's latency on memory and SQLite, and what 64 callers get on SQLite compared with a bare
+//! loop that inserts the same rows, with the same indexes and settings, in merged transactions. Both are measured in
+//! turns within one run; only the ratio means anything.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a bench panics, times, prints"
+)]
+
+use criterion::{Criterion, criterion_group};
+use rusqlite::{Connection, params_from_iter, types::Value as Sql};
+use secrethub::TokioHost;
+use secrethub_core::{
+    Operation, Parts, Request, Vault,
+    store::{Backend, memory::Memory},
+    system::Settings,
+};
+use secrethub_store_sql::sqlite::Sqlite;
+use serde_json::{Value, json};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::runtime::Runtime;
+
+const CALLERS: usize = 64;
+const SECRETS: usize = 1_000;
+const ROUND: Duration = Duration::from_secs(2);
+const ROUNDS: usize = 3;
+
+/// An unsealed vault with secrets in it.
+struct House {
+    vault: Arc<Vault>,
+    token: String,
+}
+
+impl House {
+    async fn build(backend: Arc<dyn Backend>) -> Self {
+        let (host, crypto) = (Arc::new(TokioHost::new()), secrethub::default_crypto());
+        let vault =
+            Vault::open(Parts { backend, host, crypto, settings: Settings::default() }).await.unwrap();
+        let mut house = Self { vault, token: String::new() };
+        let init = house
+            .ask(Operation::Write, "sys/init", json!({ "secret_shares": 1, "secret_threshold": 1 }))
+            .await;
+        house.ask(Operation::Write, "sys/unseal", json!({ "key": init["keys"][0] })).await;
+        house.token = init["root_token"].as_str().unwrap().to_owned();
+        for n in 0..SECRETS {
+            house.write(n).await;
+        }
+        house
+    }
+
+    async fn ask(&self, operation: Operation, path: &str, fields: Value) -> Value {
+        let request =
+            Request::new("6ba7b810-9dad-41d1-80b4-00c04fd430c8", operation, path).with_fields(fields);
+        let request = if self.token.is_empty() { request } else { request.with_token(&self.token) };
+        self.vault.handle(request).await.unwrap().to_value()
+    }
+
+    async fn read(&self, n: usize) {
+        self.ask(Operation::Read, &format!("secret/data/app/{}", n % SECRETS), json!({})).await;
+    }
+
+    async fn write(&self, n: usize) {
+        let data = json!({ "data": { "password": format!("{n:032}") } });
+        self.ask(Operation::Write, &format!("secret/data/app/{}", n % SECRETS), data).await;
+    }
+}
+
+fn one_caller(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(&folder.path().join("v.db")).unwrap();
+    let memory = runtime.block_on(House::build(Arc::new(Memory::default())));
+    let sqlite = runtime.block_on(House::build(sqlite));
+    let mut group = criterion.benchmark_group("door, one caller");
+    group.sample_size(20);
+    for (name, house) in [("memory", &memory), ("sqlite", &sqlite)] {
+        let mut n = 0;
+        group.bench_function(format!("read {name}"), |bencher| {
+            n += 1;
+            bencher.to_async(&runtime).iter(|| house.read(n));
+        });
+        group.bench_function(format!("write {name}"), |bencher| {
+            n += 1;
+            bencher.to_async(&runtime).iter(|| house.write(n));
+        });
+    }
+    group.finish();
+    runtime.block_on(async {
+        memory.vault.shutdown().await.unwrap();
+        sqlite.vault.shutdown().await.unwrap();
+    });
+}
+
+/// Durable, audited requests a second with [`CALLERS`] callers.
+async fn through_the_door(house: &Arc<House>, write: bool) -> f64 {
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let started = Instant::now();
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let (house, stop, done) = (Arc::clone(house), Arc::clone(&stop), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut n = caller * SECRETS / CALLERS;
+                while !stop.load(Ordering::Relaxed) {
+                    if write {
+                        house.write(n).await;
+                    } else {
+                        house.read(n).await;
+                    }
+                    n += 1;
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(ROUND).await;
+    stop.store(true, Ordering::Relaxed);
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    done.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64()
+}
+
+/// The same rows, again and again under new numbers, [`CALLERS`] a transaction, with the lane's entry in each.
+struct Bare {
+    db: Connection,
+    rows: Vec<Vec<Sql>>,
+    seq: i64,
+}
+
+impl Bare {
+    fn open(path: &Path) -> Self {
+        let db = Connection::open(path).unwrap();
+        db.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;")
+            .unwrap();
+        let mut select = db.prepare("SELECT * FROM audit_logs WHERE operation = 'read' LIMIT 1000").unwrap();
+        let columns = select.column_count();
+        let rows = select.query_map([], |row| (0..columns).map(|at| row.get(at)).collect()).unwrap();
+        let rows: Vec<Vec<Sql>> = rows.collect::<Result<_, _>>().unwrap();
+        drop(select);
+        assert!(rows.len() > 100, "the vault has left its records");
+        Self { db, rows, seq: 1 << 40 }
+    }
+
+    /// Rows a second, and commits a second.
+    fn run(&mut self) -> (f64, f64) {
+        let (started, mut rows, mut commits) = (Instant::now(), 0u32, 0u32);
+        while started.elapsed() < ROUND {
+            let transaction = self.db.transaction().unwrap();
+            {
+                let marks = vec!["?"; self.rows[0].len()].join(",");
+                let mut insert =
+                    transaction.prepare_cached(&format!("INSERT INTO audit_logs VALUES ({marks})")).unwrap();
+                for _ in 0..CALLERS {
+                    self.seq += 1;
+                    let mut row = self.rows[self.seq as usize % self.rows.len()].clone();
+                    row[16] = Sql::Integer(self.seq);
+                    insert.execute(params_from_iter(row)).unwrap();
+                    rows += 1;
+                }
+                let lane = "INSERT OR REPLACE INTO kv VALUES ('lane/bare', randomblob(16), randomblob(130))";
+                transaction.prepare_cached(lane).unwrap().execute([]).unwrap();
+            }
+            transaction.commit().unwrap();
+            commits += 1;
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        (f64::from(rows) / seconds, f64::from(commits) / seconds)
+    }
+}
+
+fn ratios() {
+    let runtime = Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, bare) = (folder.path().join("ours.db"), folder.path().join("bare.db"));
+    let house = Arc::new(runtime.block_on(House::build(Sqlite::open(&ours).unwrap())));
+    runtime.block_on(through_the_door(&house, false));
+    std::fs::copy(&ours, &bare).unwrap();
+    std::fs::copy(ours.with_extension("db-wal"), bare.with_extension("db-wal")).unwrap();
+    let mut bare = Bare::open(&bare);
+    println!(
+        "\n{CALLERS} callers on SQLite, each reply durable and audited; {ROUNDS} rounds of {ROUND:?}, in turns"
+    );
+    println!(
+        "{:>12} {:>12} {:>12} {:>10} {:>10} {:>12}",
+        "reads/s", "writes/s", "bare rows/s", "read", "write", "fsync/s"
+    );
+    for _ in 0..ROUNDS {
+        let reads = runtime.block_on(through_the_door(&house, false));
+        let writes = runtime.block_on(through_the_door(&house, true));
+        let (rows, fsyncs) = bare.run();
+        let (read, write) = (100.0 * reads / rows, 100.0 * writes / rows);
+        println!("{reads:>12.0} {writes:>12.0} {rows:>12.0} {read:>9.0}% {write:>9.0}% {fsyncs:>12.0}");
+    }
+    runtime.block_on(house.vault.shutdown()).unwrap();
+}
+
+criterion_group!(benches, one_caller);
+
+fn main() {
+    // Under `cargo test` a bench is only built and started.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    if !std::env::args().any(|argument| argument == "--ratios") {
+        benches();
+    }
+    ratios();
+}
