@@ -55,7 +55,9 @@ fn comparison_names_names_but_no_values() {
         ] {
             check.see(Read, "secret/compare/a", bad, refused(Invalid, "versions")).await;
         }
-        check.see(Read, "secret/compare/a", json!({ "versions": "1,7" }), refused(NotFound, "")).await;
+        check
+            .see(Read, "secret/compare/a", json!({ "versions": "1,7" }), refused(NotFound, "version 7"))
+            .await;
         check.see(Write, "secret/delete/a", json!({ "versions": [1] }), empty()).await;
         let deleted = refused(Invalid, "version 1 is deleted or destroyed");
         check.see(Read, "secret/compare/a", json!({ "versions": "1,2" }), deleted).await;
@@ -70,7 +72,7 @@ fn rollback_writes_the_old_as_new() {
         write(&door, json!({ "n": 1 })).await;
         write(&door, json!({ "n": 2 })).await;
         check.see(Write, "secret/rollback/a", json!({}), refused(Invalid, "name the version")).await;
-        check.see(Write, "secret/rollback/a", json!({ "version": 7 }), refused(NotFound, "")).await;
+        check.see(Write, "secret/rollback/a", json!({ "version": 7 }), refused(NotFound, "version 7")).await;
         let stale = json!({ "version": 1, "cas": 1 });
         check.see(Write, "secret/rollback/a", stale, refused(Invalid, "did not match")).await;
         let stale = json!({ "version": 1, "options": { "cas": 1 } });

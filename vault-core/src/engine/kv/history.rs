@@ -93,15 +93,22 @@ pub(super) async fn roll_back(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Erro
         number.ok_or_else(|| Error::invalid("name the version to go back to, such as {\"version\": 3}"))?;
     let cas = cas_of(&call)?.or(cas_in(&call.request.fields)?);
     cx.note_operation("rollback");
-    let Chosen { found, data, .. } = choose(cx, name, number).await?;
+    let Chosen { found, data, .. } = choose_kept(cx, name, number).await?;
     let Some(document) = &data else { return Err(unreadable(number)) };
     let config = Config::read(cx.get(config::KEY).await?.as_ref())?;
     check_cas(Some(&found), cas, config.cas_required)?;
     add_version(cx, name, Some(found), &config, NewData::Taken { from: number, document }).await
 }
 
+/// [`choose`], with an answer that says which version is missing.
+async fn choose_kept(cx: &mut Cx, name: &str, number: u64) -> Result<Chosen, Error> {
+    let missing = || Error::new(ErrorKind::NotFound, format!("version {number} of this secret is not kept"));
+    let is_missing = |error: &Error| error.kind() == ErrorKind::NotFound;
+    choose(cx, name, number).await.map_err(|error| if is_missing(&error) { missing() } else { error })
+}
+
 async fn readable(cx: &mut Cx, name: &str, number: u64) -> Result<(Metadata, Map<String, Value>), Error> {
-    let chosen = choose(cx, name, number).await?;
+    let chosen = choose_kept(cx, name, number).await?;
     let item = chosen.data.as_ref().ok_or_else(|| unreadable(chosen.number))?;
     let data = Document::read(item)?;
     Ok((chosen.found.metadata, data))

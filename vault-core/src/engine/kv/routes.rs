@@ -92,7 +92,8 @@ pub(super) const ROUTES: &[Route] = &[
         |cx, call| Box::pin(metadata::read_metadata(cx, call))),
     row(List, "metadata/{path*}", "List the names below a path.", LIST_FIELDS, r#"{"limit": 100}"#,
         |cx, call| Box::pin(list_metadata(cx, call))),
-    row(Write, "metadata/{path*}", "Set what is known about a secret.", METADATA, r#"{"custom_metadata": {"owner": "ops"}}"#,
+    row(Write, "metadata/{path*}", "Set what is known about a secret.", METADATA,
+        r#"{"custom_metadata": {"owner": "ops"}}"#,
         |cx, call| Box::pin(metadata::write_metadata(cx, call))),
     row(Patch, "metadata/{path*}", "Change some of what is known about a secret.", METADATA,
         r#"{"custom_metadata": {"owner": null}}"#,
@@ -108,10 +109,14 @@ pub(super) const ROUTES: &[Route] = &[
     row(Write, "rollback/{path*}", "Write an older version's data as a new version.", ROLLBACK, r#"{"version": 1}"#,
         |cx, call| Box::pin(history::roll_back(cx, call))),
 
-    row(Read, "{path*}", "Say which path was meant.", &[], "{}", |_, call| Box::pin(ready(wrong_path(call, "get")))),
-    row(List, "{path*}", "Say which path was meant.", &[], "{}", |_, call| Box::pin(ready(wrong_path(call, "list")))),
-    row(Write, "{path*}", "Say which path was meant.", DATA, "{}", |_, call| Box::pin(ready(wrong_path(call, "put")))),
-    row(Delete, "{path*}", "Say which path was meant.", &[], "{}", |_, call| Box::pin(ready(wrong_path(call, "delete")))),
+    row(Read, "{path*}", "Say which path was meant.", &[], "{}",
+        |_, call| Box::pin(ready(wrong_path(call, "get")))),
+    row(List, "{path*}", "Say which path was meant.", &[], "{}",
+        |_, call| Box::pin(ready(wrong_path(call, "list")))),
+    row(Write, "{path*}", "Say which path was meant.", DATA, "{}",
+        |_, call| Box::pin(ready(wrong_path(call, "put")))),
+    row(Delete, "{path*}", "Say which path was meant.", &[], "{}",
+        |_, call| Box::pin(ready(wrong_path(call, "delete")))),
 ];
 
 async fn list_metadata(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {

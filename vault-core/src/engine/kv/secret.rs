@@ -204,13 +204,14 @@ fn made_by(cx: &Cx, metadata: &Metadata, config: &Config, new: &NewData<'_>) -> 
 
 /// Stages the removal of versions' data; what is not there needs none.
 pub(super) async fn remove_data(cx: &mut Cx, metadata: &Metadata, numbers: &[u64]) -> Result<(), Error> {
-    if numbers.is_empty() {
-        return Ok(());
-    }
-    let keys: Vec<String> = numbers.iter().map(|number| metadata.data_key(*number)).collect();
-    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    for item in cx.get_many(&keys).await?.iter().flatten() {
-        cx.remove(item)?;
+    // A removal must have seen what it removes, and each may be megabytes: few are in memory at a time.
+    const AT_ONCE: usize = 8;
+    for numbers in numbers.chunks(AT_ONCE) {
+        let keys: Vec<String> = numbers.iter().map(|number| metadata.data_key(*number)).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        for item in cx.get_many(&keys).await?.iter().flatten() {
+            cx.remove(item)?;
+        }
     }
     Ok(())
 }
