@@ -1,7 +1,7 @@
-//! `audit/*`: search, export and verification of the audit log.
+//! `audit/*`: search, export, archive and verification of the audit log.
 
-use crate::{Client, Error, Method, Reply, client::request_id};
-use serde_json::{Value, json};
+use crate::{Client, Error, Reply};
+use serde_json::json;
 
 /// Which records to find. Every field that is set must match; times are RFC 3339.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,24 +47,6 @@ impl AuditSearch {
     }
 }
 
-/// A body that comes in pieces.
-#[derive(Debug)]
-pub struct Download {
-    client: Client,
-    response: reqwest::Response,
-}
-
-impl Download {
-    /// The next piece; `None` at the end.
-    ///
-    /// # Errors
-    /// When the connection breaks: what came so far is not all.
-    pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let piece = self.response.chunk().await.map_err(|error| self.client.transport(error))?;
-        Ok(piece.map(|bytes| bytes.to_vec()))
-    }
-}
-
 impl Client {
     /// One page of records, newest first: `data.records`, and `data.next` to go on from.
     ///
@@ -74,37 +56,41 @@ impl Client {
         self.read("audit/records", &search.pairs()).await
     }
 
-    /// The checkpoints, newest first.
-    pub async fn audit_checkpoints(&self) -> Result<Reply, Error> {
-        self.read("audit/checkpoints", &[]).await
+    /// One page of records as text, `csv` or `json` (a line each): `data.text`, and `data.next` to go on from.
+    pub async fn audit_export(&self, search: &AuditSearch, format: &str) -> Result<Reply, Error> {
+        let mut query = search.pairs();
+        query.push(("format", format.to_owned()));
+        self.read("audit/export", &query).await
     }
 
-    /// The public key that verifies checkpoints, with no trust in the server.
+    /// Every chain with its first and last record: `data.chains`.
+    pub async fn audit_chains(&self) -> Result<Reply, Error> {
+        self.read("audit/chains", &[]).await
+    }
+
+    /// A signed stretch of a chain from record `first` on; [`crate::Kind::NotFound`] behind its end.
+    pub async fn audit_segment(&self, chain: &str, first: u64) -> Result<Reply, Error> {
+        self.read("audit/segment", &[("chain", chain.to_owned()), ("first", first.to_string())]).await
+    }
+
+    /// The newest checkpoint, to be held outside the store: `data.number`, `data.checkpoint` in hex.
+    pub async fn audit_checkpoint(&self) -> Result<Reply, Error> {
+        self.read("audit/checkpoint", &[]).await
+    }
+
+    /// The public key that verifies checkpoints and archives with no trust in the server: `data.public_key` in hex.
     pub async fn audit_public_key(&self) -> Result<Reply, Error> {
         self.read("audit/public-key", &[]).await
     }
 
-    /// Asks the server to verify its own log.
-    pub async fn audit_verify(&self) -> Result<Reply, Error> {
-        self.write("audit/verify", &json!({})).await
+    /// Asks the server to verify its own log, against a checkpoint in hex that was held outside, if there is one.
+    pub async fn audit_verify(&self, checkpoint: Option<&str>) -> Result<Reply, Error> {
+        let body = checkpoint.map_or_else(|| json!({}), |checkpoint| json!({"checkpoint": checkpoint}));
+        self.write("audit/verify", &body).await
     }
 
-    /// Removes what is older than the retention; `fields` may name another.
-    pub async fn audit_prune(&self, fields: &Value) -> Result<Reply, Error> {
-        self.write("audit/prune", fields).await
-    }
-
-    /// All matching records as a file of `csv` or `json`, in pieces.
-    pub async fn audit_export(&self, search: &AuditSearch, format: &str) -> Result<Download, Error> {
-        let mut query = search.pairs();
-        query.push(("format", format.to_owned()));
-        // No limit on the whole: a large log takes long. The read timeout still ends a connection that hangs.
-        let response = self.open(Method::Get, &self.url("v1/audit/export")?, &query, None, None).await?;
-        let (status, id) = (response.status(), request_id(response.headers()));
-        if status.is_success() {
-            return Ok(Download { client: self.clone(), response });
-        }
-        let bytes = response.bytes().await.map_err(|error| self.transport(error))?;
-        Err(Error::refused(status, id, serde_json::from_slice(&bytes).unwrap_or_default()))
+    /// Removes what is older than the configured retention, up to a checkpoint.
+    pub async fn audit_prune(&self) -> Result<Reply, Error> {
+        self.write("audit/prune", &json!({})).await
     }
 }

@@ -127,7 +127,7 @@ impl Client {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> Result<Reply, Error> {
-        let response = self.open(method, url, query, body, Some(self.timeout)).await?;
+        let response = self.open(method, url, query, body).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.bytes().await.map_err(|error| self.transport(error))?;
         let value = parse(&bytes);
@@ -140,18 +140,17 @@ impl Client {
         }
     }
 
-    /// Sends until an answer's head stands, whatever it says. `timeout` covers the body too.
-    pub(crate) async fn open(
+    /// Sends until an answer's head stands, whatever it says.
+    async fn open(
         &self,
         method: Method,
         url: &Url,
         query: &[(&str, String)],
         body: Option<&Value>,
-        timeout: Option<Duration>,
     ) -> Result<reqwest::Response, Error> {
         let mut attempt = 1;
         loop {
-            let request = self.request(method, url.clone(), query, body, timeout);
+            let request = self.request(method, url.clone(), query, body);
             let sent = request.send().await.map_err(|error| self.transport(error));
             match again_after(&sent, attempt) {
                 Some(wait) => tokio::time::sleep(wait).await,
@@ -167,7 +166,6 @@ impl Client {
         mut url: Url,
         query: &[(&str, String)],
         body: Option<&Value>,
-        timeout: Option<Duration>,
     ) -> reqwest::RequestBuilder {
         let (verb, media) = match method {
             Method::Get | Method::List => (reqwest::Method::GET, ""),
@@ -182,10 +180,7 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = self.http.request(verb, url).headers(self.headers());
-        if let Some(timeout) = timeout {
-            request = request.timeout(timeout);
-        }
+        let request = self.http.request(verb, url).headers(self.headers()).timeout(self.timeout);
         match body {
             Some(body) => request.header(CONTENT_TYPE, media).body(body.to_string()),
             None => request,
@@ -221,7 +216,7 @@ impl Client {
         Ok(url)
     }
 
-    pub(crate) fn transport(&self, error: reqwest::Error) -> Error {
+    fn transport(&self, error: reqwest::Error) -> Error {
         Error::transport(&self.address(), error)
     }
 }
@@ -250,7 +245,7 @@ fn parse(bytes: &[u8]) -> Option<Value> {
     if bytes.is_empty() { Some(Value::Null) } else { serde_json::from_slice(bytes).ok() }
 }
 
-pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
+fn request_id(headers: &HeaderMap) -> Option<String> {
     headers.get("x-request-id").and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
@@ -276,5 +271,55 @@ mod tests {
         let error =
             Client::new(&format!("http://{free}")).unwrap().read("sys/health", &[]).await.unwrap_err();
         assert!(matches!(error, Error::Connect { .. }), "{error:?}");
+    }
+
+    /// Answers one connection after the other with these texts, and says how many came.
+    async fn fake(answers: &'static [&'static str]) -> (String, tokio::task::JoinHandle<usize>) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            for (count, answer) in answers.iter().enumerate() {
+                let Ok((mut stream, _)) = listener.accept().await else { return count };
+                let mut head = vec![0; 4_096];
+                let read = stream.read(&mut head).await.unwrap();
+                assert!(String::from_utf8_lossy(&head[..read]).contains("x-vault-request: true"));
+                let length = answer.rsplit("\r\n").next().unwrap_or_default().len();
+                let whole = answer.replacen(
+                    "\r\n",
+                    &format!("\r\ncontent-length: {length}\r\nconnection: close\r\n"),
+                    1,
+                );
+                stream.write_all(whole.as_bytes()).await.unwrap();
+            }
+            answers.len()
+        });
+        (address, serving)
+    }
+
+    #[tokio::test]
+    async fn a_503_is_sent_again_only_when_the_server_says_when() {
+        const SOON: &str = "HTTP/1.1 503 x\r\nretry-after: 0\r\n\r\n{\"errors\":[\"busy\"]}";
+        const SEALED: &str = "HTTP/1.1 503 x\r\n\r\n{\"errors\":[\"Vault is sealed\"]}";
+        const GOOD: &str = "HTTP/1.1 200 x\r\n\r\n{\"data\":{\"a\":1}}";
+        let (address, serving) = fake(&[SOON, SOON, GOOD]).await;
+        let reply = Client::new(&address).unwrap().read("x", &[]).await.unwrap();
+        assert_eq!((reply.data()["a"].as_u64(), serving.await.unwrap()), (Some(1), 3));
+        let (address, _) = fake(&[SOON, SOON, SOON, GOOD]).await;
+        let error = Client::new(&address).unwrap().read("x", &[]).await.unwrap_err();
+        assert_eq!(error.kind(), Some(crate::Kind::Unavailable), "three attempts, no more");
+        let (address, _) = fake(&[SEALED, GOOD]).await;
+        let error = Client::new(&address).unwrap().read("x", &[]).await.unwrap_err();
+        assert_eq!(error.kind(), Some(crate::Kind::Sealed), "sealed is an answer");
+    }
+
+    #[tokio::test]
+    async fn redirects_are_not_followed_and_strangers_are_told_apart() {
+        let (address, _) = fake(&["HTTP/1.1 307 x\r\nlocation: http://127.0.0.1:1/\r\n\r\n"]).await;
+        let error = Client::builder(&address).token("t").build().unwrap().read("x", &[]).await.unwrap_err();
+        assert_eq!(error.kind(), Some(crate::Kind::Unexpected));
+        let (address, _) = fake(&["HTTP/1.1 200 x\r\n\r\n<html>"]).await;
+        let error = Client::new(&address).unwrap().read("x", &[]).await.unwrap_err();
+        assert!(matches!(error, Error::Foreign { .. }), "{error:?}");
     }
 }

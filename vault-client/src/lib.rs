@@ -30,7 +30,7 @@ mod secret_manager;
 mod sys;
 mod token;
 
-pub use audit::{AuditSearch, Download};
+pub use audit::AuditSearch;
 pub use builder::Builder;
 pub use client::{Client, Method};
 pub use error::{Error, Kind, Refusal};

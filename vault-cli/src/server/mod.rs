@@ -4,6 +4,7 @@
 //! early wait in the kernel's queue until the vault is ready. At the end: take no more, finish what is in flight,
 //! flush and seal the vault, exit.
 
+mod audit_file;
 mod banner;
 mod dev;
 mod dev_tls;
@@ -16,6 +17,7 @@ use crate::{
     config::{Config, Environment},
     failure::{Failure, OK},
 };
+use audit_file::AuditFile;
 pub(crate) use dev::Dev;
 use secrethub::{
     TokioHost,
@@ -28,7 +30,7 @@ use secrethub::{
 };
 use secrethub_http::{Limits, Metrics, Server, limits::DRAIN_GRACE, metrics_router, router};
 use signals::Signals;
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tls::Certificates;
 use tokio::net::TcpListener;
 
@@ -39,6 +41,7 @@ struct Plan {
     metrics: Option<SocketAddr>,
     certificates: Option<Certificates>,
     limits: Limits,
+    audit_file: Option<PathBuf>,
     vault: Settings,
 }
 
@@ -79,6 +82,7 @@ impl Plan {
             metrics: config.metrics_address()?,
             certificates: config.tls_files()?.map(|(cert, key)| Certificates::load(cert, key)).transpose()?,
             limits: Limits { connections, ..limits },
+            audit_file: config.audit_file.clone(),
             vault: Settings {
                 default_mounts: config.mounts()?,
                 master_key,
@@ -97,6 +101,7 @@ struct Running {
     vault: Arc<Vault>,
     server: Server,
     certificates: Option<Certificates>,
+    audit_file: Option<AuditFile>,
     jobs: tokio::task::JoinHandle<()>,
 }
 
@@ -105,6 +110,10 @@ async fn start(plan: Plan, dev: Option<&Dev>) -> Result<Running, Failure> {
     let metrics_listeners = bind_all(plan.metrics.as_slice()).await?;
     let secret_manager_api = plan.vault.secret_manager != SecretManagerApi::Off;
     let backend = open_store(&plan.store).map_err(|error| Failure::local(error.to_string()))?;
+    let audit_file = match plan.audit_file {
+        Some(path) => Some(AuditFile::start(Arc::clone(&backend), path).await?),
+        None => None,
+    };
     let vault = open_vault(backend, plan.vault).await?;
     let root = match dev {
         Some(dev) => Some(dev.begin(&vault).await?),
@@ -126,7 +135,7 @@ async fn start(plan: Plan, dev: Option<&Dev>) -> Result<Running, Failure> {
     let worker = Arc::clone(&vault);
     let jobs = tokio::spawn(async move { worker.run_jobs().await });
     banner::print(&vault, &shown, dev.zip(root.as_ref())).await?;
-    Ok(Running { vault, server, certificates: plan.certificates, jobs })
+    Ok(Running { vault, server, certificates: plan.certificates, audit_file, jobs })
 }
 
 async fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
@@ -157,7 +166,11 @@ impl Running {
             match self.certificates.as_ref().map(Certificates::reload) {
                 Some(Err(failure)) => tracing::error!("{failure}; the former certificate stays"),
                 Some(Ok(())) => tracing::info!("certificate reloaded"),
-                None => tracing::info!("nothing to reload"),
+                None => {}
+            }
+            if let Some(file) = &self.audit_file {
+                file.reopen().await;
+                tracing::info!("audit_file reopened");
             }
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         }
@@ -174,10 +187,11 @@ impl Running {
             tracing::warn!("some requests were cut");
         }
         self.jobs.abort();
-        self.vault
-            .shutdown()
-            .await
-            .map_err(|error| Failure::local(format!("the vault did not close well: {error}")))?;
+        let closed = self.vault.shutdown().await;
+        if let Some(file) = self.audit_file {
+            file.finish().await;
+        }
+        closed.map_err(|error| Failure::local(format!("the vault did not close well: {error}")))?;
         tracing::info!("sealed and stopped");
         Ok(OK)
     }

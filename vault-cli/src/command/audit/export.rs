@@ -7,7 +7,8 @@ use crate::{
     output::Format,
 };
 use clap::Args;
-use secrethub_client::Download;
+use secrethub::core::limits::AUDIT_PAGE_MAX;
+use secrethub_client::{AuditSearch, Client};
 use std::{
     fs,
     io::{self, Write},
@@ -33,26 +34,38 @@ impl Export {
                 return Err(Failure::local("an export is csv or json").hint("use --format csv or json"));
             }
         };
-        let download = context.client()?.audit_export(&self.which.into(), format).await?;
+        let (client, search) = (context.client()?, self.which.into());
         match self.output {
-            None => copy(download, &mut io::stdout()).await?,
-            Some(path) => to_file(download, &path).await?,
+            None => copy(&client, search, format, &mut io::stdout()).await?,
+            Some(path) => to_file(&client, search, format, &path).await?,
         }
         Ok(OK)
     }
 }
 
-async fn to_file(download: Download, path: &Path) -> Result<(), Failure> {
+async fn to_file(client: &Client, search: AuditSearch, format: &str, path: &Path) -> Result<(), Failure> {
     let about = |error: io::Error| Failure::from(error).about(&path.display().to_string());
     let mut file =
         fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(about)?;
-    copy(download, &mut file).await?;
+    copy(client, search, format, &mut file).await?;
     file.sync_all().map_err(about)
 }
 
-async fn copy(mut download: Download, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
-    while let Some(piece) = download.piece().await? {
-        out.write_all(&piece)?;
+/// Page by page, so that a log of any length passes through little memory.
+async fn copy(
+    client: &Client,
+    mut search: AuditSearch,
+    format: &str,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
+    search.limit = Some(AUDIT_PAGE_MAX);
+    loop {
+        let reply = client.audit_export(&search, format).await?;
+        let data = reply.data();
+        out.write_all(data["text"].as_str().unwrap_or_default().as_bytes())?;
+        match data["next"].as_str() {
+            Some(next) => search.cursor = Some(next.to_owned()),
+            None => return Ok(out.flush()?),
+        }
     }
-    Ok(out.flush()?)
 }

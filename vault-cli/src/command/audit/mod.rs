@@ -1,5 +1,6 @@
 //! `audit …`: who did what, and the proof that the log tells all of it. One file an action.
 
+mod archive;
 mod checkpoint;
 mod export;
 mod prune;
@@ -26,12 +27,14 @@ enum Action {
     Tail(tail::Tail),
     /// Find records, newest first
     Search(search::Search),
-    /// Check the chains, checkpoints and columns
+    /// Check records, chains and checkpoints: by the server, or with the public key alone
     Verify(verify::Verify),
     /// Write all matching records as CSV or JSON
     Export(export::Export),
+    /// Write signed segments of all chains to a folder; goes on where the last run ended
+    Archive(archive::Archive),
     /// Remove records older than the retention
-    Prune(prune::Prune),
+    Prune,
     /// Show the newest checkpoint or the public key, to be kept outside of the store
     Checkpoint(checkpoint::Checkpoint),
 }
@@ -43,7 +46,8 @@ impl Command for Audit {
             Action::Search(search) => search.run(&context).await,
             Action::Verify(verify) => verify.run(&context).await,
             Action::Export(export) => export.run(&context).await,
-            Action::Prune(prune) => prune.run(&context).await,
+            Action::Archive(archive) => archive.run(&context).await,
+            Action::Prune => prune::run(&context).await,
             Action::Checkpoint(checkpoint) => checkpoint.run(&context).await,
         }
     }
