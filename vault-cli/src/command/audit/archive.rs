@@ -45,7 +45,10 @@ impl Archive {
             let first = chain["first"].as_u64().unwrap_or(1);
             let mut end = ends.remove(name).unwrap_or_default();
             end.next = end.next.max(if first > 1 { first + 1 } else { 1 });
-            while let Some(segment) = fetch(&client, name, &end, &public).await? {
+            // Each fetch leaves a record of its own, so the end is where the chain stood at the start.
+            let last = chain["last"].as_u64().unwrap_or_default();
+            while end.next <= last {
+                let Some(segment) = fetch(&client, name, &end, &public).await? else { break };
                 write(&self.folder, &segment)?;
                 end = end_of(&segment);
                 files += 1;
