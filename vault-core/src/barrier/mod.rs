@@ -13,6 +13,7 @@
 //! | `keyring` | terms and named keys; the entry `sys/keyring` |
 //! | `envelope` | the bytes of a sealed value |
 //! | `data_keys` | scheduled keys of other boots |
+//! | `sealer` | what each thread seals with |
 //! | `lane_keys` | what the audit lane asks of the barrier |
 //! | `rewrap` | the pure step of the job that brings entries to the active term |
 //!
@@ -28,6 +29,7 @@ mod progress;
 mod rewrap;
 mod root;
 mod seal;
+mod sealer;
 mod shamir_seal;
 mod static_seal;
 mod wrap;
@@ -62,12 +64,10 @@ use crate::{
 use data_keys::{DataKey, DataKeys};
 use envelope::{Envelope, Header, OVERHEAD};
 use keyring::Named;
+use sealer::{Current, Home, Sealers, State};
 use std::{
     fmt,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
 };
 
 /// Where the seal file stands.
@@ -75,7 +75,7 @@ pub const SEAL_KEY: &str = "sys/seal";
 /// Where the keyring stands.
 pub const KEYRING_KEY: &str = "sys/keyring";
 
-/// An unsealed barrier. Shared by all requests; holds no lock while it encrypts.
+/// An unsealed barrier, shared by all requests.
 pub struct Barrier {
     crypto: CryptoProvider,
     host: Arc<dyn Host>,
@@ -85,24 +85,11 @@ pub struct Barrier {
     value_hash: Box<dyn HmacKey>,
     audit: Box<dyn HmacKey>,
     audit_signer: Box<dyn SigningKey>,
-    state: RwLock<Arc<State>>,
+    current: RwLock<Current>,
+    sealers: Sealers,
     others: DataKeys,
     /// [`BOOT_ENCRYPTIONS_MAX`], less in tests.
     encryptions_max: u64,
-}
-
-/// The keyring in force and the data key that new values are sealed under.
-struct State {
-    keyring: Arc<Keyring>,
-    term: u32,
-    /// Salt of the data key. The node's boot id at first; a fresh one after each 2³⁰ encryptions or rotation, so the
-    /// boot in an envelope's header may differ from the boot that names the audit chain.
-    salt: BootId,
-    key: DataKey,
-    /// Encryptions under `key`.
-    sealed: AtomicU64,
-    /// Encryptions under earlier salts of this term that the keyring has not recorded.
-    before: u64,
 }
 
 /// What `sys/key-status` tells.
@@ -143,18 +130,24 @@ impl Barrier {
         keyring: Keyring,
     ) -> Self {
         let hmac = |name| crypto.hmac.key(keyring.named(name).expose());
+        let (token_index, value_hash, audit) =
+            (hmac(Named::TokenIndex), hmac(Named::ValueHash), hmac(Named::Audit));
+        let audit_signer = crypto.signer.key(keyring.named(Named::AuditSigning));
+        let current = Current::new(make_state(crypto, Arc::new(keyring), boot), 0);
+        let entropy = entropy_of(&host);
         Self {
-            rng: make_rng(&host),
-            keyring_key,
-            token_index: hmac(Named::TokenIndex),
-            value_hash: hmac(Named::ValueHash),
-            audit: hmac(Named::Audit),
-            audit_signer: crypto.signer.key(keyring.named(Named::AuditSigning)),
-            state: RwLock::new(Arc::new(State::new(crypto, Arc::new(keyring), boot, 0))),
+            rng: SharedCsprng::new(&entropy),
+            sealers: Sealers::new(&entropy, &current.state),
+            current: RwLock::new(current),
             others: DataKeys::default(),
             encryptions_max: BOOT_ENCRYPTIONS_MAX,
             crypto,
             host,
+            keyring_key,
+            token_index,
+            value_hash,
+            audit,
+            audit_signer,
         }
     }
 
@@ -164,9 +157,13 @@ impl Barrier {
             let limit = VALUE_BYTES_MAX - OVERHEAD;
             return Err(Error::new(ErrorKind::TooLarge, format!("a stored value has at most {limit} bytes")));
         }
-        let state = self.counted();
-        let header = self.header(envelope::ENTRY, state.term, state.salt);
-        Ok(envelope::seal(&**state.key, header, key, plain))
+        let home = self.sealers.home();
+        loop {
+            match home.seal(key, plain) {
+                Some(sealed) => return Ok(sealed),
+                None => self.refill(home),
+            }
+        }
     }
 
     /// Opens what [`Barrier::seal`] once made for this key, under whichever boot and term.
@@ -227,12 +224,16 @@ impl Barrier {
 
     /// The active term.
     pub fn key_status(&self) -> KeyStatus {
-        let state = self.state();
-        let active = state.keyring.active();
+        self.status_of(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn status_of(&self, current: &Current) -> KeyStatus {
+        let active = current.state.keyring.active();
+        let done = current.unrecorded().saturating_sub(self.sealers.left());
         KeyStatus {
             term: active.number,
             install_time: active.installed,
-            encryptions: active.encryptions + self.unrecorded(&state),
+            encryptions: active.encryptions + done,
         }
     }
 
@@ -266,14 +267,15 @@ impl Barrier {
 
     /// Uses a keyring from now on, unless a newer one is already in use. To be called once it is committed.
     pub fn adopt(&self, keyring: Keyring) {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if keyring.generation() <= state.keyring.generation() {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if keyring.generation() <= current.state.keyring.generation() {
             return;
         }
-        let same_term = keyring.active().number == state.term;
-        let counted = state.keyring.active().encryptions + self.unrecorded(&state);
-        let before = if same_term { counted.saturating_sub(keyring.active().encryptions) } else { 0 };
-        *state = Arc::new(State::new(self.crypto, Arc::new(keyring), self.make_salt(), before));
+        let (status, active) = (self.status_of(&current), keyring.active());
+        let same_term = active.number == status.term;
+        let before = if same_term { status.encryptions.saturating_sub(active.encryptions) } else { 0 };
+        *current = Current::new(make_state(self.crypto, Arc::new(keyring), self.make_salt()), before);
+        self.sealers.adopt(&current.state);
         self.others.clear();
     }
 
@@ -300,45 +302,28 @@ impl Barrier {
     }
 
     fn seal_keyring(&self, keyring: &Keyring) -> Result<Sealed, Error> {
-        let header = self.header(envelope::KEYRING, 0, self.state().salt);
+        let mut nonce = [0; 12];
+        self.rng.fill(&mut nonce);
+        let header = Header { format: envelope::KEYRING, term: 0, boot: self.state().salt, nonce };
         let plain = keyring.to_bytes();
         Ok(envelope::seal(&*self.keyring_key, header, &keyring_key()?, plain.expose()))
     }
 
-    fn header(&self, format: u8, term: u32, boot: BootId) -> Header {
-        let mut nonce = [0; 12];
-        self.rng.fill(&mut nonce);
-        Header { format, term, boot, nonce }
-    }
-
     fn state(&self) -> Arc<State> {
-        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).state)
     }
 
-    /// The state, with one more encryption counted.
-    fn counted(&self) -> Arc<State> {
-        let state = self.state();
-        if state.sealed.fetch_add(1, Ordering::Relaxed) < self.encryptions_max {
-            return state;
+    /// Counts encryptions in advance for one sealer. Whoever finds the data key used up takes a new salt; who comes
+    /// second finds it done. Other sealers go on under the old key with what they have reserved.
+    fn refill(&self, home: &Home) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let mut count = current.reserve(self.encryptions_max);
+        if count == 0 {
+            let (keyring, before) = (Arc::clone(&current.state.keyring), current.unrecorded());
+            *current = Current::new(make_state(self.crypto, keyring, self.make_salt()), before);
+            count = current.reserve(self.encryptions_max);
         }
-        self.take_new_salt()
-    }
-
-    /// Whoever finds the data key used up replaces it; who comes second finds it done.
-    fn take_new_salt(&self) -> Arc<State> {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if state.sealed.load(Ordering::Relaxed) >= self.encryptions_max {
-            let (keyring, before) = (Arc::clone(&state.keyring), self.unrecorded(&state));
-            *state = Arc::new(State::new(self.crypto, keyring, self.make_salt(), before));
-        }
-        state.sealed.fetch_add(1, Ordering::Relaxed);
-        Arc::clone(&state)
-    }
-
-    /// Encryptions of this node under the active term that the keyring has not recorded. Who finds the key used up
-    /// has counted once more without encrypting.
-    fn unrecorded(&self, state: &State) -> u64 {
-        state.before + state.sealed.load(Ordering::Relaxed).min(self.encryptions_max)
+        home.refill(&current.state, count);
     }
 
     fn make_salt(&self) -> BootId {
@@ -348,18 +333,15 @@ impl Barrier {
     }
 }
 
-impl State {
-    fn new(crypto: CryptoProvider, keyring: Arc<Keyring>, salt: BootId, before: u64) -> Self {
-        let active = keyring.active();
-        let (term, key) = (active.number, schedule(crypto, &active.key, salt));
-        Self { keyring, term, salt, key, sealed: AtomicU64::new(0), before }
-    }
+fn make_state(crypto: CryptoProvider, keyring: Arc<Keyring>, salt: BootId) -> State {
+    let active = keyring.active();
+    let (term, key) = (active.number, schedule(crypto, &active.key, salt));
+    State { keyring, term, salt, key }
 }
 
-fn make_rng(host: &Arc<dyn Host>) -> SharedCsprng {
+fn entropy_of(host: &Arc<dyn Host>) -> Entropy {
     let host = Arc::clone(host);
-    let entropy: Entropy = Arc::new(move |bytes: &mut [u8]| host.fill_random(bytes));
-    SharedCsprng::new(&entropy)
+    Arc::new(move |bytes: &mut [u8]| host.fill_random(bytes))
 }
 
 fn schedule(crypto: CryptoProvider, term_key: &crate::Key32, salt: BootId) -> DataKey {

@@ -115,7 +115,7 @@ impl fmt::Debug for SharedCsprng {
 }
 
 /// The number of this thread, in the order in which threads first asked.
-fn home() -> usize {
+pub(crate) fn home() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     thread_local!(static HOME: Cell<usize> = const { Cell::new(0) });
     HOME.with(|home| {
