@@ -10,7 +10,7 @@ async fn a_secret_lives_and_dies() {
     let (router, root) = unsealed().await;
     let ask = async |method: &str, uri: &str, body: &str| {
         let headers = [("x-vault-token", root.as_str()), ("content-type", "application/merge-patch+json")];
-        let got = crate::common::call(&router, method, uri, &headers, body).await;
+        let got = crate::fake_door::call(&router, method, uri, &headers, body).await;
         (got.code, got.json())
     };
     let check = async |method: &str, uri: &str, body: &str, code: u16, pointer: &str, expect: Value| {

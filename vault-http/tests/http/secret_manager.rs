@@ -1,6 +1,6 @@
 //! The first seed's behaviour table: every row of its interface, with the fixed answer where the original has a bug.
 
-use crate::common::{Got, call, fake};
+use crate::fake_door::{Got, call, fake};
 use secrethub_core::request::Origin;
 use secrethub_http::{Limits, Peer, Settings, limits::Rate};
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
-use crate::common::Fake;
+use crate::fake_door::Fake;
 use secrethub_http::{Limits, Server, Settings, Tls, bind, router};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
-use crate::common::{Got, call};
+use crate::fake_door::{Got, call};
 use axum::Router;
 use secrethub::TokioHost;
 use secrethub_core::{

@@ -1,6 +1,6 @@
 //! Vault's wire rules, through the whole router, against a door that answers by path.
 
-use crate::common::{call, fake};
+use crate::fake_door::{call, fake};
 use secrethub_core::{Operation, request::Origin};
 use secrethub_http::{Limits, Peer, Settings, limits::Rate};
 use serde_json::json;
