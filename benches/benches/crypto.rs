@@ -45,7 +45,7 @@ fn primitives(criterion: &mut Criterion) {
             bench.iter(|| provider.cipher.key(&key));
         });
         group.bench_function("sha256 of 256", |bench| {
-            bench.iter(|| provider.hash.sha256(&[black_box(&data)]))
+            bench.iter(|| provider.hash.sha256(&[black_box(&data)]));
         });
         let mac = provider.hmac.key(&[7; 32]);
         group.bench_function("hmac of 32", |bench| bench.iter(|| mac.tag(&[black_box(&data[..32])])));
