@@ -78,17 +78,18 @@ fn second_opener_is_told_who_has_it() {
     Sqlite::open(&path).unwrap();
 }
 
-/// Run by the test below in a process of its own: holds the database until its input ends.
+/// Run by the test below in a process of its own: commits, and holds the database until its input ends.
 #[test]
 fn holder() {
     let Some(path) = std::env::var_os("STORE_TEST_HOLD") else { return };
-    let _store = Sqlite::open(Path::new(&path)).unwrap();
+    let store = Sqlite::open(Path::new(&path)).unwrap();
+    block_on(store.commit(&put(0..3, 10))).unwrap();
     println!("\nholding");
     std::io::stdin().read_line(&mut String::new()).unwrap();
 }
 
 #[test]
-fn another_process_is_named_and_its_death_frees_the_file() {
+fn another_process_is_named_and_its_death_frees_the_file_with_all_it_committed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault.db");
     let mut child = Command::new(std::env::current_exe().unwrap())
@@ -104,7 +105,9 @@ fn another_process_is_named_and_its_death_frees_the_file() {
     assert!(matches!(&error, OpenError::InUse { pid, .. } if *pid == child.id().to_string()), "{error}");
     child.kill().unwrap();
     child.wait().unwrap();
-    Sqlite::open(&path).unwrap();
+    let count = |store: &Sqlite| block_on(store.scan(Range::prefix(""), Limit::entries(9))).unwrap().len();
+    assert_eq!(count(&Sqlite::open_read_only(&path).unwrap()), 3, "to a visitor, from the log that was left");
+    assert_eq!(count(&Sqlite::open(&path).unwrap()), 3);
 }
 
 #[test]
@@ -124,7 +127,9 @@ fn foreign_files_are_left_alone() {
     db.execute_batch("CREATE TABLE kv (key TEXT)").unwrap();
     drop(db);
     refuses(&path, "belongs to another program");
-    refuses(folder.path(), "not a SQLite database");
+    let inner = folder.path().join("folder");
+    fs::create_dir(&inner).unwrap();
+    refuses(&inner, "not a SQLite database");
 }
 
 #[test]

@@ -26,7 +26,8 @@ impl Snapshot {
             let copied = db.execute_batch(
                 "CREATE TABLE main.copy (key TEXT NOT NULL PRIMARY KEY, rev BLOB NOT NULL, value BLOB NOT NULL)
                      STRICT, WITHOUT ROWID;
-                 INSERT INTO main.copy SELECT key, rev, value FROM source.kv ORDER BY key;",
+                 INSERT INTO main.copy SELECT key, rev, value FROM source.kv ORDER BY key;
+                 DETACH source;",
             );
             let rest = Range { from: String::new(), to: None };
             // Whoever asked may have gone.
