@@ -6,7 +6,7 @@ use crate::{
     router::{App, ask_as_caller},
 };
 use http::request::Parts;
-use secrethub_core::{Error, Reply, engine, request::Shape};
+use secrethub_core::{Error, Reply, engine, request::Shape, system::API_VERSION};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -24,6 +24,9 @@ pub(crate) async fn answer(app: &App, id: &str, head: Head, parts: &Parts) -> Re
     let below = head.path.strip_prefix(mount.trim_end_matches('/')).unwrap_or("").trim_start_matches('/');
     let routes: Vec<_> = engine.routes.iter().filter(|route| route.matches(below).is_some()).collect();
     let routes = if routes.is_empty() { engine.routes.iter().collect() } else { routes };
+    let mut described = engine::Mount::built_in(&mount, &kind, &kind, "");
+    described.options.insert("version".to_owned(), version);
+    let document = engine::openapi::document([&described], API_VERSION);
     let mut help = format!("{}\n", engine.summary);
     for route in routes {
         let _ =
@@ -32,5 +35,5 @@ pub(crate) async fn answer(app: &App, id: &str, head: Head, parts: &Parts) -> Re
             let _ = writeln!(help, "    {}: {}", field.name, field.summary);
         }
     }
-    Reply::shaped(Shape::Bare, &json!({ "help": help, "see_also": "/docs", "openapi": null }))
+    Reply::shaped(Shape::Bare, &json!({ "help": help, "see_also": "/docs", "openapi": document }))
 }

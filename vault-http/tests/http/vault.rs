@@ -108,6 +108,7 @@ async fn the_server_describes_itself() {
     assert_eq!(call(&router, "GET", specs, &[], "").await.json()["paths"], json!({}));
     let help = with_token(&router, &root, "GET", "/v1/sys/key-status?help=1", "").await.json();
     assert!(help["help"].as_str().unwrap().contains("The key term in use."), "{help}");
+    assert!(help["openapi"]["paths"]["/sys/key-status"].is_object(), "{help}");
     assert_eq!(call(&router, "GET", "/v1/sys/key-status?help=1", &[], "").await.code, 403);
     assert_eq!(call(&router, "GET", "/metrics", &[], "").await.code, 403);
     for uri in ["/metrics", "/v1/sys/metrics?format=prometheus"] {
