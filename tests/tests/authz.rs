@@ -2,7 +2,7 @@
 //! by a token that may; a route that is not in this table because its answer is a refusal by nature is listed below
 //! with the refusal that is its documented answer.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use secrethub::TokioHost;
 use secrethub_core::{
