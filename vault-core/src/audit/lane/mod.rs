@@ -36,13 +36,14 @@ use crate::{
     error::{BoxError, Error},
     host::Host,
     id::{BootId, Rev},
+    limits::LANE_CLOSE_GRACE,
     store::{Backend, Key, Op},
 };
 use board::Board;
 use futures::{
     FutureExt,
     channel::oneshot,
-    future::{BoxFuture, Shared},
+    future::{BoxFuture, Either, Shared, select},
 };
 use queue::Queue;
 use std::{
@@ -220,14 +221,16 @@ impl Lane {
     }
 
     /// Takes no more changes, commits those that wait, leaves the row of lanes and signs a last checkpoint.
-    /// May be called more than once. Ends within a bound whatever the store does; an error says what is missing.
+    /// May be called more than once. Ends within three times [`LANE_CLOSE_GRACE`], even if the store never answers; an
+    /// error says that something is missing.
     pub async fn close(&self) -> Result<(), Error> {
         self.0.inner.queue.close();
-        self.0
-            .done
-            .clone()
-            .await
-            .map_err(|end| Error::unavailable("the audit lane did not end in order").with_source(end))
+        let patience = self.0.inner.host.sleep(3 * LANE_CLOSE_GRACE);
+        let end = match select(self.0.done.clone(), patience).await {
+            Either::Left((end, _)) => end,
+            Either::Right(_) => Err(Ended::Unfinished),
+        };
+        end.map_err(|how| Error::unavailable("the audit lane did not end in order").with_source(how))
     }
 
     /// Calls `follower` for every record committed from now on.
