@@ -49,10 +49,12 @@ impl Door for Fake {
         };
         let answer = answer(&seen);
         self.seen.lock().unwrap().push(seen);
-        let slow = request.path == "slow";
+        let path = request.path;
         Box::pin(async move {
-            if slow {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+            match path.as_str() {
+                "slow" => tokio::time::sleep(Duration::from_millis(300)).await,
+                "stuck" => std::future::pending().await,
+                _ => {}
             }
             answer
         })
