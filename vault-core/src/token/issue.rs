@@ -14,7 +14,7 @@ use std::time::Duration;
 /// What a token shall be.
 #[derive(Debug, Default)]
 pub struct NewToken {
-    /// Its policies, as asked; [`NewToken::settle`] puts them in order.
+    /// Its policies, as asked; they are put in order when it is issued.
     pub policies: Vec<String>,
     /// Leave out the default policy.
     pub no_default_policy: bool,
