@@ -154,6 +154,14 @@ fn an_empty_file_becomes_a_database() {
     assert!(!folder.path().join("vault.db.new").exists());
 }
 
+#[test]
+fn a_log_without_its_database_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault.db");
+    fs::write(folder.path().join("vault.db-wal"), "log").unwrap();
+    refuses(&path, "its log is still there");
+}
+
 /// A database of many pages, closed.
 fn filled(path: &Path) {
     let store = Sqlite::open(path).unwrap();

@@ -64,6 +64,7 @@ impl Place {
         let exists = inspect(path)?;
         let folder = folder_of(path);
         if !exists {
+            refuse_orphaned_log(path)?;
             make_folder(folder).map_err(|source| io_error(folder, source))?;
         }
         refuse_read_only(folder)?;
@@ -306,6 +307,16 @@ fn refuse_read_only(folder: &Path) -> Result<(), OpenError> {
         return Err(io_error(folder, source));
     }
     Ok(())
+}
+
+/// SQLite would play a log that was left behind into the new database that takes the lost one's place.
+fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
+    let log = beside(path, "-wal");
+    if !log.exists() {
+        return Ok(());
+    }
+    let what = format!("it is gone but its log is still there: put it back, or move {} away", log.display());
+    Err(OpenError::Corrupt { path: path.to_owned(), what })
 }
 
 /// Files that only their owner may read.
