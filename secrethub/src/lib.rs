@@ -4,21 +4,38 @@
 //! |---|---|
 //! | the core, whole | [`core`] |
 //! | time, tasks and randomness of a real process | [`TokioHost`] |
+//! | a vault from a URL | [`open`] |
 //! | a store from a URL | [`open_store`] |
 //! | the cryptography this build prefers | [`default_crypto`] |
 //!
+//! A vault in twenty lines:
+//!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use secrethub::{TokioHost, core::host::Host, open_store};
+//! use secrethub::core::{Operation::{Read, Write}, Request, system::Settings};
+//! use serde_json::json;
 //!
-//! let store = open_store("memory:")?;
-//! let host = TokioHost::new();
-//! println!("{} at {}", store.kind(), host.now().to_rfc3339());
+//! let vault = secrethub::open("memory:", Settings::default()).await?; // or "sqlite:PATH"
+//! let init = Request::new("1", Write, "sys/init").with_fields(json!({"secret_shares": 1, "secret_threshold": 1}));
+//! let keys = vault.handle(init).await?.to_value(); // the only copy
+//! let unseal = Request::new("2", Write, "sys/unseal").with_fields(json!({"key": keys["keys_base64"][0]}));
+//! vault.handle(unseal).await?;
+//!
+//! let root = keys["root_token"].as_str().ok_or("no token")?;
+//! let put = Request::new("3", Write, "secret/data/app").with_token(root);
+//! vault.handle(put.with_fields(json!({"data": {"password": "s3cret"}}))).await?;
+//! let found = vault.handle(Request::new("4", Read, "secret/data/app").with_token(root)).await?.to_value();
+//! assert_eq!(found["data"]["password"], "s3cret");
+//! vault.shutdown().await?; // flushes the audit chain and seals
 //! # Ok(()) }
 //! ```
+//!
+//! [`Vault::run_jobs`](core::Vault::run_jobs) does the background work (pruning, re-wrapping) where an embedder wants it.
 
 mod host;
 mod store;
+
+use std::sync::Arc;
 
 pub use host::TokioHost;
 pub use secrethub_core as core;
@@ -32,4 +49,17 @@ pub fn default_crypto() -> core::crypto::CryptoProvider {
     return core::crypto::aws_lc::provider();
     #[cfg(not(feature = "aws-lc-rs"))]
     return core::crypto::rustcrypto::provider();
+}
+
+/// Opens a vault on the store that `url` names, with tokio's runtime and the build's own cryptography.
+///
+/// # Errors
+/// [`OpenError`], when the store cannot be opened, or holds what this vault cannot read.
+#[cfg(any(feature = "aws-lc-rs", feature = "rustcrypto"))]
+pub async fn open(url: &str, settings: core::system::Settings) -> Result<Arc<core::Vault>, OpenError> {
+    let (backend, host) = (open_store(url)?, Arc::new(TokioHost::new()));
+    let parts = core::Parts { backend, host, crypto: default_crypto(), settings };
+    core::Vault::open(parts)
+        .await
+        .map_err(|error| OpenError::Store { url: url.to_owned(), source: error.into() })
 }

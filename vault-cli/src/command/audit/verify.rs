@@ -15,6 +15,9 @@ use secrethub::{
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+/// Faults that people are shown; a wrong key makes one a checkpoint.
+const FAULTS_SHOWN: usize = 10;
+
 #[derive(Args, Debug)]
 pub(super) struct Verify {
     /// Check this store directly, with no server: sqlite:PATH
@@ -78,11 +81,13 @@ fn table(found: &Value) -> String {
         ("checkpoints", output::cell(&found["checkpoints"])),
         ("faults", count("faults")),
     ];
-    let faults = found["faults"].as_array().into_iter().flatten().map(output::cell);
-    std::iter::once(output::key_values(&rows))
-        .chain(faults.map(|fault| format!("fault: {fault}")))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let faults = found["faults"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut lines = vec![output::key_values(&rows)];
+    lines.extend(faults.iter().take(FAULTS_SHOWN).map(|fault| format!("fault: {}", output::cell(fault))));
+    if let Some(more) = faults.len().checked_sub(FAULTS_SHOWN).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more: --format json has them all"));
+    }
+    lines.join("\n")
 }
 
 /// The public key, from hex or from a file of it.
@@ -136,6 +141,8 @@ mod tests {
         let found = json!({"verified": false, "records": 2, "chains": [1], "checkpoints": 1, "faults": ["chain 0: bad"]});
         let text = table(&found);
         assert!(text.ends_with("faults         1\nfault: chain 0: bad"), "{text}");
+        let text = table(&json!({"faults": vec!["bad"; 12]}));
+        assert!(text.ends_with("fault: bad\nand 2 more: --format json has them all"), "{text}");
     }
 
     #[tokio::test]
