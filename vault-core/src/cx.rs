@@ -67,6 +67,8 @@ pub struct Cx {
     now: Timestamp,
     /// What gives the right to answer: read again in the same instant as the data.
     watched: Vec<(Key, Option<Rev>)>,
+    /// Read together with what gives the right to answer, in one instant.
+    pub(crate) ahead: Option<(Key, Option<Entry>)>,
     pub(crate) staged: Vec<(Key, Op)>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) notes: Notes,
@@ -83,7 +85,20 @@ impl Cx {
     ) -> Self {
         let (backend, scope) = (system.backend(), mount.scope());
         let (staged, effects, notes) = (Vec::new(), Vec::new(), Notes::default());
-        Self { system, backend, unsealed, mount, scope, identity, now, watched, staged, effects, notes }
+        Self {
+            system,
+            backend,
+            unsealed,
+            mount,
+            scope,
+            identity,
+            now,
+            watched,
+            ahead: None,
+            staged,
+            effects,
+            notes,
+        }
     }
 
     /// The vault itself, for the engines that operate it.
@@ -157,6 +172,11 @@ impl Cx {
 
     /// One key.
     pub async fn get(&mut self, key: &str) -> Result<Option<Item>, Error> {
+        if let Some((ahead, entry)) = self.ahead.take()
+            && ahead == self.full(key)?
+        {
+            return entry.map(|entry| self.open(entry)).transpose();
+        }
         Ok(self.get_many(&[key]).await?.pop().flatten())
     }
 

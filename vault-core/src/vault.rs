@@ -117,9 +117,15 @@ impl Vault {
         // EXPOSE: the token's index is a keyed hash of its text.
         let text = request.token.as_ref().map(|token| token.expose().as_str());
         let epoch = unsealed.lane().epoch_key();
-        let seen = read_identity(&*backend, unsealed.barrier(), epoch, text, now).await?;
+        let guess = unsealed.last_mounts();
+        let target = admit::target(&guess, request);
+        let mut seen =
+            read_identity(&*backend, unsealed.barrier(), epoch, text, target.as_ref(), now).await?;
         let epoch_rev = seen.watched.first().and_then(|(_, rev)| *rev);
         let mounts = unsealed.mounts(&*backend, epoch_rev).await?;
+        if !Arc::ptr_eq(&guess, &mounts) {
+            seen.ahead = None; // It was computed from mounts that no longer stand.
+        }
         Ok((seen, mounts))
     }
 
@@ -138,7 +144,7 @@ impl Vault {
         &self,
         unsealed: Arc<Unsealed>,
         mounts: &MountTable,
-        seen: Seen,
+        mut seen: Seen,
         request: &Request,
         received: Duration,
         now: Timestamp,
@@ -152,6 +158,7 @@ impl Vault {
                 let watched = seen.watched.clone();
                 let mut cx =
                     Cx::new(self.system.clone(), Some(Arc::clone(&unsealed)), mount, identity, watched, now);
+                cx.ahead = seen.ahead.take();
                 let answer = call(&mut cx, &admitted, request).await;
                 if admitted.route.access == Access::Probe {
                     return Attempt::Answer(answer);

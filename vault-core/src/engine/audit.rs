@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 pub(super) const ENGINE: Engine = Engine {
     kind: "audit",
     variant: "",
+    target: None,
     summary: "The audit log: search, export, archive, verify.",
     routes: ROUTES,
 };

@@ -11,6 +11,7 @@ use crate::{Operation, cx::Cx, error::Error, request::Reply};
 pub const ENGINE: Engine = Engine {
     kind: "cubbyhole",
     variant: "",
+    target: None,
     summary: "Secrets that belong to one token and end with it.",
     routes: ROUTES,
 };

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 pub(super) const ENGINE: Engine = Engine {
     kind: "secret-manager",
     variant: "",
+    target: None,
     summary: "The first seed's interface: values under random ids.",
     routes: &[
         Route {

@@ -55,6 +55,11 @@ impl Unsealed {
         Ok(table)
     }
 
+    /// The mount table of the request before: a guess, to be compared with what [`Unsealed::mounts`] gives.
+    pub(crate) fn last_mounts(&self) -> Arc<MountTable> {
+        Arc::clone(&self.mounts.read().unwrap_or_else(PoisonError::into_inner).1)
+    }
+
     fn cached(&self, epoch: Option<Rev>) -> Option<Arc<MountTable>> {
         let cached = self.mounts.read().unwrap_or_else(PoisonError::into_inner);
         (epoch.is_some() && cached.0 == epoch).then(|| Arc::clone(&cached.1))

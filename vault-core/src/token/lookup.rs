@@ -1,5 +1,5 @@
 //! From a token's text to who asks: one read of the token and the epoch, one of its ancestors with both again, so
-//! that all of them stood at one instant.
+//! that all of them stood at one instant. What the request will ask for first is read along, where that is known.
 
 use super::{Identity, Token};
 use crate::{
@@ -25,6 +25,8 @@ pub(crate) struct Seen {
     pub(crate) token: Option<Entry>,
     /// The token, its ancestors and the epoch, as they stood at one instant.
     pub(crate) watched: Vec<(Key, Option<Rev>)>,
+    /// What was read ahead, as it stood at that same instant.
+    pub(crate) ahead: Option<(Key, Option<Entry>)>,
 }
 
 /// Reads who asks. A token that is unknown, expired, used up or cut off from an ancestor makes a stranger.
@@ -33,23 +35,24 @@ pub(crate) async fn read_identity(
     barrier: &Barrier,
     epoch: &Key,
     text: Option<&str>,
+    target: Option<&Key>,
     now: Timestamp,
 ) -> Result<Seen, Error> {
     let Some(text) = text else {
-        let found = store.get(std::slice::from_ref(epoch)).await.map_err(store_error)?;
+        let (found, ahead) = read(store, std::slice::from_ref(epoch), target).await?;
         let watched = vec![(epoch.clone(), found.first().and_then(Option::as_ref).map(|entry| entry.rev))];
-        return Ok(Seen { identity: None, token: None, watched });
+        return Ok(Seen { identity: None, token: None, watched, ahead });
     };
     let hash = hex::encode(barrier.token_index(text));
     let mut keys = vec![epoch.clone(), token_key(&hash)?];
-    let mut found = store.get(&keys).await.map_err(store_error)?;
+    let (mut found, mut ahead) = read(store, &keys, target).await?;
     let mut token = open(barrier, found[1].as_ref())?;
     let ancestors = token.as_ref().map(|token| token.ancestors.as_slice()).unwrap_or_default();
     if !ancestors.is_empty() {
         for ancestor in ancestors {
             keys.push(token_key(ancestor)?);
         }
-        found = store.get(&keys).await.map_err(store_error)?;
+        (found, ahead) = read(store, &keys, target).await?;
         token = open(barrier, found[1].as_ref())?;
     }
     let mut standing = true;
@@ -65,7 +68,21 @@ pub(crate) async fn read_identity(
         let (policies, display_name) = (token.policies.clone(), token.display_name.clone());
         Arc::new(Identity { token: Some(token), hash, policies, display_name })
     });
-    Ok(Seen { identity, token: entry, watched })
+    Ok(Seen { identity, token: entry, watched, ahead })
+}
+
+/// Some keys, and the target with them, at one instant.
+async fn read(
+    store: &dyn Store,
+    keys: &[Key],
+    target: Option<&Key>,
+) -> Result<(Vec<Option<Entry>>, Option<(Key, Option<Entry>)>), Error> {
+    let Some(target) = target else { return Ok((store.get(keys).await.map_err(store_error)?, None)) };
+    let mut wanted = keys.to_vec();
+    wanted.push(target.clone());
+    let mut found = store.get(&wanted).await.map_err(store_error)?;
+    let entry = found.pop().flatten();
+    Ok((found, Some((target.clone(), entry))))
 }
 
 fn open(barrier: &Barrier, entry: Option<&Entry>) -> Result<Option<Token>, Error> {

@@ -7,6 +7,7 @@ use crate::{
     error::{Error, ErrorKind},
     policy,
     request::{Operation, Request},
+    store::Key,
     system::MountTable,
     token::Identity,
 };
@@ -70,6 +71,13 @@ fn check_protection(request: &Request) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// The key that the request will ask for first, if its path alone tells.
+pub(super) fn target(mounts: &MountTable, request: &Request) -> Option<Key> {
+    let (mount, rest) = mounts.resolve(&request.path)?;
+    let target = engine_of(mount)?.target?;
+    Key::new(format!("{}{}", mount.scope(), target(request.operation, rest)?)).ok()
 }
 
 fn find<'a>(mounts: &'a MountTable, request: &'a Request) -> Result<Admitted<'a>, Error> {

@@ -33,4 +33,10 @@ pub const ENGINE: Engine = Engine {
     variant: "2",
     summary: "Secrets under paths, with versions, check-and-set, soft delete and a history.",
     routes: routes::ROUTES,
+    target: Some(target),
 };
+
+/// Whatever is done to a secret's data starts with its metadata.
+fn target(_: crate::Operation, path: &str) -> Option<String> {
+    path.strip_prefix("data/").filter(|path| !path.is_empty()).map(|path| format!("meta/{path}"))
+}

@@ -16,6 +16,7 @@ const ROOT: &str = "d/";
 pub const ENGINE: Engine = Engine {
     kind: "kv",
     variant: "1",
+    target: None,
     summary: "Secrets under paths; a write overwrites. Version 2 keeps what was before.",
     routes: ROUTES,
 };

@@ -14,6 +14,7 @@ use FieldKind::{Any, Boolean, Integer, List as ListKind, Refused, Text};
 pub(super) const ENGINE: Engine = Engine {
     kind: "system",
     variant: "",
+    target: None,
     summary: "Operating the vault: seal, keys, mounts, health.",
     routes: ROUTES,
 };

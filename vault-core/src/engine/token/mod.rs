@@ -13,6 +13,7 @@ use FieldKind::{Any, Boolean, Integer, List as ListKind, Map, Refused, Seconds, 
 pub(super) const ENGINE: Engine = Engine {
     kind: "token",
     variant: "",
+    target: None,
     summary: "Tokens: create, look up, renew and revoke.",
     routes: ROUTES,
 };
