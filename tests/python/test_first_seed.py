@@ -229,5 +229,5 @@ def test_scripts_without_a_server():
 def test_env_example_takes_the_readmes_sed(tmp_path, start):
     env = tmp_path / ".env"
     env.write_text((ROOT / ".env.example").read_text())
-    subprocess.run(["sed", "-i", f"s/^MASTER_KEY=.*/MASTER_KEY={make_key()}/", env], check=True)
+    subprocess.run(["sed", "-i", f"s|^MASTER_KEY=.*|MASTER_KEY={make_key()}|", env], check=True)
     create(start())

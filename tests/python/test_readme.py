@@ -20,9 +20,9 @@ def walk() -> str:
     """One shell script of all marked blocks; each says where it begins, so that its output can be found."""
     script = ["set -euo pipefail", "ip link set lo up"]
     for number, (port, block) in enumerate(BLOCK.findall((ROOT / "README.md").read_text())):
-        script.append(f"echo '== block {number}'")
+        script.append(f"echo; echo '== block {number}'")
         script.append(f"({block.strip()}) </dev/null >server.{number}.log 2>&1 &" + WAIT.format(port=port) if port else block)
-    script.append("echo '== end'")
+    script.append("echo; echo '== end'")
     return "\n".join(script)
 
 
