@@ -4,9 +4,6 @@ use super::{
     Rule,
     source::{Line, Source, Tree},
 };
-use proc_macro2::Span;
-use std::ops::RangeInclusive;
-use syn::{spanned::Spanned, visit::Visit};
 
 /// No file is longer: one idea a file.
 const FILE_LINES_MAX: usize = 500;
@@ -106,41 +103,13 @@ fn product(tree: &Tree, broken: impl Fn(&Source, &Line<'_>) -> Option<String>) -
 fn panics(tree: &Tree) -> Vec<String> {
     let calls =
         [".unwrap()", ".expect(\"", ".expect(&", ".unwrap_err()", "panic!(", "unreachable!(", "#[ignore"];
-    let unexcused = |file: &Source, line: &Line<'_>| {
+    product(tree, |file, line| {
         let found = calls.iter().find(|call| line.code.contains(**call))?;
         let excused = !line.comment.is_empty()
             || file.line(line.number - 1).contains("// Never:")
-            || excused_functions(file).iter().any(|lines| lines.contains(&line.number));
+            || file.excused.iter().any(|lines| lines.contains(&line.number));
         (!excused).then(|| format!("`{found}` without a `// Never:` reason on the line"))
-    };
-    product(tree, unexcused)
-}
-
-/// Lines of the functions that allow a lint, with a reason: clippy checks that they need it.
-fn excused_functions(file: &Source) -> Vec<RangeInclusive<usize>> {
-    struct Excused(Vec<RangeInclusive<usize>>);
-    impl Excused {
-        fn add(&mut self, attributes: &[syn::Attribute], item: Span) {
-            let has_reason = |attribute: &syn::Attribute| match &attribute.meta {
-                syn::Meta::List(list) => list.tokens.to_string().contains("reason ="),
-                _ => false,
-            };
-            if attributes.iter().any(has_reason) {
-                self.0.push(item.start().line..=item.end().line);
-            }
-        }
-    }
-    impl<'ast> Visit<'ast> for Excused {
-        fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
-            self.add(&item.attrs, item.span());
-        }
-        fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-            self.add(&item.attrs, item.span());
-        }
-    }
-    let mut excused = Excused(Vec::new());
-    file.items().iter().for_each(|item| excused.visit_item(item));
-    excused.0
+    })
 }
 
 fn exposures(tree: &Tree) -> Vec<String> {

@@ -1,8 +1,9 @@
 //! The tracked files, and which of their lines are test code.
 
-use proc_macro2::TokenTree;
-use std::{fs, path::Path, process::Command};
-use syn::spanned::Spanned;
+use super::parse::{Excused, collect_paths};
+use proc_macro2::{TokenStream, TokenTree};
+use std::{fs, ops::RangeInclusive, path::Path, process::Command};
+use syn::{spanned::Spanned, visit::Visit};
 
 /// Files of the repository (or of a sample), ordered by path.
 pub(crate) struct Tree {
@@ -18,6 +19,10 @@ pub(crate) struct Source {
     test_lines: Vec<bool>,
     /// Parsed once, because every rule looks at it; `None` for what is not Rust.
     syntax: Option<syn::File>,
+    /// Every `a::b::c` that it names, with its line.
+    pub(crate) paths: Vec<(usize, String)>,
+    /// Lines that may panic, with a reason.
+    pub(crate) excused: Vec<RangeInclusive<usize>>,
 }
 
 /// One line of Rust: its code, and the comment at its end.
@@ -66,9 +71,19 @@ impl Tree {
 
 impl Source {
     fn new(path: String, text: String) -> Self {
-        let parse = || syn::parse_file(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let syntax = path.ends_with(".rs").then(parse);
-        Self { path, text, test_lines: Vec::new(), syntax }
+        let mut file =
+            Self { path, text, test_lines: Vec::new(), syntax: None, paths: Vec::new(), excused: Vec::new() };
+        if file.path.ends_with(".rs") {
+            let tokens: TokenStream =
+                file.text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.path));
+            collect_paths(tokens.clone(), "", &mut file.paths);
+            let syntax: syn::File =
+                syn::parse2(tokens).unwrap_or_else(|error| panic!("{}: {error}", file.path));
+            let mut excused = Excused::default();
+            excused.visit_file(&syntax);
+            (file.excused, file.syntax) = (excused.0, Some(syntax));
+        }
+        file
     }
 
     /// The items of the file; none for what is not Rust.

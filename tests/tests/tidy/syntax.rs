@@ -4,7 +4,6 @@ use super::{
     Rule,
     source::{Source, Tree},
 };
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::{spanned::Spanned, visit::Visit};
 
 /// No function is longer: it is read whole or not at all.
@@ -222,46 +221,9 @@ fn starts_with(path: &str, prefix: &str) -> bool {
 fn paths(tree: &Tree, broken: impl Fn(&Source, &str) -> bool) -> Vec<String> {
     let mut complaints = Vec::new();
     for file in tree.rust() {
-        let tokens: TokenStream = file.text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.path));
-        let mut found = Vec::new();
-        collect_paths(tokens, "", &mut found);
         let product =
-            found.into_iter().filter(|(line, path)| !file.is_test_line(*line) && broken(file, path));
-        complaints.extend(product.map(|(line, path)| file.at(line, format!("`{path}`"))));
+            file.paths.iter().filter(|(line, path)| !file.is_test_line(*line) && broken(file, path));
+        complaints.extend(product.map(|(line, path)| file.at(*line, format!("`{path}`"))));
     }
     complaints
-}
-
-/// Every `a::b::c` with its line, `use` groups unfolded, macros included.
-fn collect_paths(tokens: TokenStream, prefix: &str, found: &mut Vec<(usize, String)>) {
-    let (mut run, mut joined, mut colons) = (prefix.to_owned(), !prefix.is_empty(), 0);
-    for token in tokens {
-        match token {
-            TokenTree::Punct(punct) if punct.as_char() == ':' => {
-                colons += 1;
-                if colons == 2 && !run.is_empty() {
-                    run.push_str("::");
-                    joined = true;
-                }
-                continue;
-            }
-            TokenTree::Ident(ident) => {
-                if !joined {
-                    run.clear();
-                }
-                run.push_str(&ident.to_string());
-                joined = false;
-                found.push((ident.span().start().line, run.clone()));
-            }
-            TokenTree::Group(group) => {
-                let inside = if joined && group.delimiter() == Delimiter::Brace { run.as_str() } else { "" };
-                collect_paths(group.stream(), inside, found);
-                (run, joined) = (prefix.to_owned(), !prefix.is_empty());
-            }
-            TokenTree::Punct(_) | TokenTree::Literal(_) => {
-                (run, joined) = (prefix.to_owned(), !prefix.is_empty());
-            }
-        }
-        colons = 0;
-    }
 }
