@@ -8,7 +8,6 @@ mod audit_file;
 mod banner;
 mod dev;
 mod dev_tls;
-mod door;
 mod logs;
 mod signals;
 mod tls;
@@ -123,7 +122,7 @@ async fn start(plan: Plan, dev: Option<&Dev>) -> Result<Running, Failure> {
     let metrics = Metrics::default();
     let settings =
         secrethub_http::Settings { secret_manager_api, limits: plan.limits, metrics: metrics.clone() };
-    let routes = router(door::door(&vault), settings);
+    let routes = router(Arc::clone(&vault) as _, settings);
     let tls = plan.certificates.as_ref().map(Certificates::tls);
     let shown = banner::Shown::new(&listeners, tls.is_some(), &plan.store);
     for listener in listeners {
