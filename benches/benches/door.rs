@@ -10,8 +10,10 @@
 )]
 
 use criterion::{Criterion, criterion_group};
+use mimalloc::MiMalloc;
 use rusqlite::{Connection, params_from_iter, types::Value as Sql};
 use secrethub::TokioHost;
+use secrethub_benches::Counted;
 use secrethub_core::{
     Operation, Parts, Request, Vault,
     store::{Backend, memory::Memory},
@@ -28,6 +30,11 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::runtime::Runtime;
+use zeroizing_alloc::ZeroAlloc;
+
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 const CALLERS: usize = 64;
 const SECRETS: usize = 1_000;
@@ -52,7 +59,7 @@ impl House {
         house.ask(Operation::Write, "sys/unseal", json!({ "key": init["keys"][0] })).await;
         house.token = init["root_token"].as_str().unwrap().to_owned();
         for n in 0..SECRETS {
-            house.write(n).await;
+            house.make(n).await;
         }
         house
     }
@@ -68,9 +75,19 @@ impl House {
         self.ask(Operation::Read, &format!("secret/data/app/{}", n % SECRETS), json!({})).await;
     }
 
+    /// Makes what is read.
+    async fn make(&self, n: usize) {
+        self.write_at(&format!("secret/data/app/{n}"), n).await;
+    }
+
+    /// Another version of a secret that nobody reads: what reading costs shall not depend on how often it was written.
     async fn write(&self, n: usize) {
+        self.write_at(&format!("secret/data/other/{}", n % SECRETS), n).await;
+    }
+
+    async fn write_at(&self, path: &str, n: usize) {
         let data = json!({ "data": { "password": format!("{n:032}") } });
-        self.ask(Operation::Write, &format!("secret/data/app/{}", n % SECRETS), data).await;
+        self.ask(Operation::Write, path, data).await;
     }
 }
 
@@ -129,7 +146,13 @@ async fn through_the_door(house: &Arc<House>, write: bool) -> f64 {
     done.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64()
 }
 
-/// The same rows, again and again under new numbers, [`CALLERS`] a transaction, with the lane's entry in each.
+/// In the form of the column, and ascending, as it is in a log.
+fn now() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    secrethub_core::id::Timestamp(since.as_micros() as u64).to_rfc3339()
+}
+
+/// The same rows, again and again under new times and numbers, [`CALLERS`] a transaction, with the lane's entry in each.
 struct Bare {
     db: Connection,
     rows: Vec<Vec<Sql>>,
@@ -139,7 +162,7 @@ struct Bare {
 impl Bare {
     fn open(path: &Path) -> Self {
         let db = Connection::open(path).unwrap();
-        db.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;")
+        db.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cell_size_check=ON;")
             .unwrap();
         let mut select = db.prepare("SELECT * FROM audit_logs WHERE operation = 'read' LIMIT 1000").unwrap();
         let columns = select.column_count();
@@ -150,8 +173,8 @@ impl Bare {
         Self { db, rows, seq: 1 << 40 }
     }
 
-    /// Rows a second, and commits a second.
-    fn run(&mut self) -> (f64, f64) {
+    /// Rows a second, and commits a second, with `merged` rows a commit.
+    fn run(&mut self, merged: usize) -> (f64, f64) {
         let (started, mut rows, mut commits) = (Instant::now(), 0u32, 0u32);
         while started.elapsed() < ROUND {
             let transaction = self.db.transaction().unwrap();
@@ -159,9 +182,10 @@ impl Bare {
                 let marks = vec!["?"; self.rows[0].len()].join(",");
                 let mut insert =
                     transaction.prepare_cached(&format!("INSERT INTO audit_logs VALUES ({marks})")).unwrap();
-                for _ in 0..CALLERS {
+                for _ in 0..merged {
                     self.seq += 1;
                     let mut row = self.rows[self.seq as usize % self.rows.len()].clone();
+                    row[0] = Sql::Text(now());
                     row[16] = Sql::Integer(self.seq);
                     insert.execute(params_from_iter(row)).unwrap();
                     rows += 1;
@@ -177,11 +201,15 @@ impl Bare {
     }
 }
 
+/// Twice the same comparison: with as many rows a transaction as the door merged by itself in the turn before, which
+/// is what the door adds to the writing of its own records; and with all callers in each transaction, which no group
+/// of callers reaches that has anything to do between two requests.
 fn ratios() {
     let runtime = Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (ours, bare) = (folder.path().join("ours.db"), folder.path().join("bare.db"));
-    let house = Arc::new(runtime.block_on(House::build(Sqlite::open(&ours).unwrap())));
+    let store = Counted::new(Sqlite::open(&ours).unwrap());
+    let house = Arc::new(runtime.block_on(House::build(Arc::clone(&store) as _)));
     runtime.block_on(through_the_door(&house, false));
     std::fs::copy(&ours, &bare).unwrap();
     std::fs::copy(ours.with_extension("db-wal"), bare.with_extension("db-wal")).unwrap();
@@ -190,15 +218,34 @@ fn ratios() {
         "\n{CALLERS} callers on SQLite, each reply durable and audited; {ROUNDS} rounds of {ROUND:?}, in turns"
     );
     println!(
-        "{:>12} {:>12} {:>12} {:>10} {:>10} {:>12}",
-        "reads/s", "writes/s", "bare rows/s", "read", "write", "fsync/s"
+        "{:>7} {:>10} {:>8} {:>12} {:>9} {:>6} {:>14} {:>9} {:>6}",
+        "", "requests/s", "merged", "bare rows/s", "fsync/s", "ratio", "bare of 64/s", "fsync/s", "ratio"
     );
-    for _ in 0..ROUNDS {
-        let reads = runtime.block_on(through_the_door(&house, false));
-        let writes = runtime.block_on(through_the_door(&house, true));
-        let (rows, fsyncs) = bare.run();
-        let (read, write) = (100.0 * reads / rows, 100.0 * writes / rows);
-        println!("{reads:>12.0} {writes:>12.0} {rows:>12.0} {read:>9.0}% {write:>9.0}% {fsyncs:>12.0}");
+    for write in [false, true] {
+        for _ in 0..ROUNDS {
+            store.merged();
+            let requests = runtime.block_on(through_the_door(&house, write));
+            let merged = store.merged();
+            let (same, same_syncs) = bare.run(merged.round() as usize);
+            let (all, all_syncs) = bare.run(CALLERS);
+            println!(
+                "{:>7} {requests:>10.0} {merged:>8.1} {same:>12.0} {same_syncs:>9.0} {:>5.0}% {all:>14.0} {all_syncs:>9.0} {:>5.0}%",
+                if write { "writes" } else { "reads" },
+                100.0 * requests / same,
+                100.0 * requests / all,
+            );
+        }
+    }
+    runtime.block_on(house.vault.shutdown()).unwrap();
+}
+
+/// Nothing but reads, for a profiler.
+fn reads() {
+    let runtime = Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let house = Arc::new(runtime.block_on(House::build(Sqlite::open(&folder.path().join("v.db")).unwrap())));
+    for _ in 0..2 * ROUNDS {
+        println!("{:.0} reads/s", runtime.block_on(through_the_door(&house, false)));
     }
     runtime.block_on(house.vault.shutdown()).unwrap();
 }
@@ -207,6 +254,9 @@ criterion_group!(benches, one_caller);
 
 fn main() {
     let asked = |name: &str| std::env::args().any(|argument| argument == name);
+    if asked("--reads") {
+        return reads();
+    }
     if !asked("--ratios") {
         benches();
     }

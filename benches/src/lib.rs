@@ -1,1 +1,5 @@
-//! Placeholder while the workspace takes shape.
+//! What the benchmarks share.
+
+mod counted;
+
+pub use counted::Counted;

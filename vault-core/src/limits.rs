@@ -15,6 +15,10 @@ pub const BATCH_OPS_MAX: usize = 8_192;
 pub const LANE_REQUESTS_MAX: usize = 1_024;
 /// Bytes merged into one commit.
 pub const LANE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A commit waits for more changes at most this part of the time that a commit takes…
+pub const LANE_GATHER_DIVISOR: u32 = 4;
+/// … and never longer, so that a slow disk does not make every request slower still.
+pub const LANE_GATHER_MAX: Duration = Duration::from_millis(2);
 /// Requests that may wait for the lane; beyond it a caller is told 503 at once instead of waiting for ever.
 pub const LANE_QUEUE_MAX: usize = 8_192;
 /// Silence after which a starting node takes a lane out of the row. One that was only idle takes a new boot id.

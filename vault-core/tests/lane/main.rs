@@ -7,5 +7,5 @@ mod checkpoints;
 mod drops;
 mod fixture;
 mod merging;
-mod mute;
 mod row;
+mod slow;

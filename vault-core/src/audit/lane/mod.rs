@@ -7,6 +7,7 @@
 //! | `intake` | checks a change and digests what it writes, on the caller's side |
 //! | `queue` | where changes wait, bounded |
 //! | `merge` | which of them go together, and how a refused batch comes apart |
+//! | `crowd` | how long a commit waits for those who are about to ask again |
 //! | `task` | the loop: choose, number, send, answer |
 //! | `send` | what to do about each answer of the store, above all "unknown" |
 //! | `witness` | `lane/<boot>`, on whose compare-and-set all of it rests |
@@ -14,6 +15,7 @@
 //! | `register`, `retire` | how a lane enters and leaves the row of lanes, and how the dead are taken out |
 
 mod board;
+mod crowd;
 mod intake;
 mod keys;
 mod merge;

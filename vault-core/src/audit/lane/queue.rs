@@ -34,11 +34,13 @@ struct State {
     items: VecDeque<Item>,
     bytes: usize,
     phase: Phase,
+    /// How many the task waits for; fewer do not wake it.
+    wanted: usize,
 }
 
 impl Queue {
     pub(super) fn new() -> Self {
-        let state = State { items: VecDeque::new(), bytes: 0, phase: Phase::Open };
+        let state = State { items: VecDeque::new(), bytes: 0, phase: Phase::Open, wanted: 1 };
         Self { state: Mutex::new(state), task: AtomicWaker::new() }
     }
 
@@ -64,8 +66,11 @@ impl Queue {
         }
         state.bytes += item.bytes;
         state.items.push_back(item);
+        let enough = state.items.len() >= state.wanted;
         drop(state);
-        self.task.wake();
+        if enough {
+            self.task.wake();
+        }
         Ok(())
     }
 
@@ -104,12 +109,18 @@ impl Queue {
         }
     }
 
-    /// Completes when there is something to take, or nothing will come any more. Only the lane's task calls it.
-    pub(super) async fn ready(&self) {
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.state().items.len()
+    }
+
+    /// Completes when `wanted` changes wait, or nothing will come any more. Only the lane's task calls it.
+    pub(super) async fn ready(&self, wanted: usize) {
+        self.state().wanted = wanted;
         poll_fn(|cx| {
             self.task.register(cx.waker());
             let state = self.state();
-            let idle = state.items.is_empty() && state.phase == Phase::Open;
+            let idle = state.items.len() < wanted && state.phase == Phase::Open;
             if idle { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;

@@ -2,6 +2,7 @@
 
 use super::{
     Ended, Inner, SubmitError,
+    crowd::Crowd,
     intake::Item,
     merge::{Member, Round},
     queue::Phase,
@@ -16,6 +17,7 @@ pub(super) struct Task {
     line: Line,
     /// The chain as it stands in the store.
     chain: Chain,
+    crowd: Crowd,
     /// Dropped with the task, however that happens.
     _last_word: LastWord,
 }
@@ -32,12 +34,13 @@ impl Drop for LastWord {
 
 impl Task {
     pub(super) fn new(inner: Arc<Inner>, line: Line, chain: Chain) -> Self {
-        Self { _last_word: LastWord(Arc::clone(&inner)), inner, line, chain }
+        Self { _last_word: LastWord(Arc::clone(&inner)), inner, line, chain, crowd: Crowd::default() }
     }
 
     pub(super) async fn run(mut self) {
         let end = loop {
-            self.inner.queue.ready().await;
+            self.inner.queue.ready(1).await;
+            self.crowd.gather(&self.inner).await;
             let (chosen, passed) = self.inner.queue.select();
             if chosen.is_empty() {
                 break self.leave().await;
@@ -60,9 +63,11 @@ impl Task {
         while !items.is_empty() {
             let mut chain = self.chain;
             let Some(round) = self.number(items, &mut chain) else { return Some(Ended::Unfinished) };
+            let begun = self.inner.host.monotonic();
             match self.line.send(&round.batch, &self.chain).await {
                 Sent::Applied => {
                     self.chain = chain;
+                    self.crowd.note(&self.inner, round.members.len(), begun);
                     self.finish(round, passed);
                     return None;
                 }
