@@ -91,14 +91,15 @@ pub struct AuditRecord {
 }
 
 const FORMAT: u8 = 1;
+/// Room for a usual record.
+const CANONICAL_BYTES: usize = 512;
 
 impl AuditRecord {
     /// The bytes that the chain covers.
     pub fn canonical(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(512);
+        let mut out = Vec::with_capacity(CANONICAL_BYTES);
         out.push(FORMAT);
         let c = &self.columns;
-        let text = |value: &Option<String>| value.as_deref().unwrap_or_default().as_bytes().to_vec();
         let mut field = |tag: u8, bytes: &[u8]| {
             if !bytes.is_empty() {
                 out.push(tag);
@@ -110,18 +111,18 @@ impl AuditRecord {
         field(2, &self.seq.to_be_bytes());
         field(3, &c.timestamp.0.to_be_bytes());
         field(4, c.operation.as_bytes());
-        field(5, &text(&c.secret_id));
-        field(6, &text(&c.client_ip));
+        field(5, text(&c.secret_id));
+        field(6, text(&c.client_ip));
         field(7, c.status.as_str().as_bytes());
-        field(8, &text(&c.actor));
-        field(9, &text(&c.accessor));
+        field(8, text(&c.actor));
+        field(9, text(&c.accessor));
         field(10, c.path.as_bytes());
-        field(11, &text(&c.mount));
-        field(12, &text(&c.user_agent));
-        field(13, &text(&c.rule));
+        field(11, text(&c.mount));
+        field(12, text(&c.user_agent));
+        field(13, text(&c.rule));
         field(14, c.request_id.as_bytes());
-        field(15, &text(&c.lease_id));
-        field(16, &text(&c.error));
+        field(15, text(&c.lease_id));
+        field(16, text(&c.error));
         field(17, &c.elapsed_us.to_be_bytes());
         for (key, digest) in &self.writes {
             let mut bytes =
@@ -189,6 +190,10 @@ impl AuditRecord {
         }
         Some(())
     }
+}
+
+fn text(value: &Option<String>) -> &[u8] {
+    value.as_deref().unwrap_or_default().as_bytes()
 }
 
 fn parse_write(value: &[u8]) -> Option<(Key, Option<[u8; 32]>)> {

@@ -2,7 +2,10 @@
 
 use super::{Entry, Key, Sealed};
 use crate::{audit::Linked, id::Rev};
-use std::collections::{BTreeMap, btree_map};
+use std::{
+    collections::{BTreeMap, btree_map},
+    sync::Arc,
+};
 
 /// What happens to one key, and under which condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,17 +65,19 @@ pub struct Clash(pub Key);
 ///
 /// Sending the same batch again is harmless as long as it creates or replaces a key that only its sender ever
 /// writes (the lane's `lane/<boot>` is that witness): a backend that finds any key already at `id` answers `Ok`.
+///
+/// A clone shares everything with the original until one of them is added to, so a backend may take one to its thread.
 #[derive(Clone, Debug)]
 pub struct Batch {
     id: Rev,
-    ops: BTreeMap<Key, Op>,
-    records: Vec<Linked>,
+    ops: Arc<BTreeMap<Key, Op>>,
+    records: Arc<Vec<Linked>>,
 }
 
 impl Batch {
     /// An empty batch under a fresh, random id.
     pub fn new(id: Rev) -> Self {
-        Self { id, ops: BTreeMap::new(), records: Vec::new() }
+        Self { id, ops: Arc::default(), records: Arc::default() }
     }
 
     /// The id, which becomes [`Entry::rev`].
@@ -108,7 +113,7 @@ impl Batch {
     /// Adds an operation. A guard merges with an equal guard and gives way to a change that demands the same
     /// revision; anything else on a key that is already staged is a [`Clash`].
     pub fn stage(&mut self, key: Key, op: Op) -> Result<(), Clash> {
-        match self.ops.entry(key) {
+        match Arc::make_mut(&mut self.ops).entry(key) {
             btree_map::Entry::Vacant(slot) => {
                 slot.insert(op);
                 Ok(())
@@ -126,7 +131,7 @@ impl Batch {
 
     /// Appends a record in the same transaction.
     pub fn audit(&mut self, record: Linked) {
-        self.records.push(record);
+        Arc::make_mut(&mut self.records).push(record);
     }
 
     /// Operations in key order, which is the order in which a backend locks.
@@ -146,7 +151,7 @@ impl Batch {
 
     /// Takes the batch apart again: operations by key, and records in order. For a sender whose batch was refused.
     pub fn into_parts(self) -> (BTreeMap<Key, Op>, Vec<Linked>) {
-        (self.ops, self.records)
+        (Arc::unwrap_or_clone(self.ops), Arc::unwrap_or_clone(self.records))
     }
 
     /// Is there nothing to do.

@@ -12,10 +12,7 @@ impl Key {
     /// Checks and takes a name.
     pub fn new(text: impl AsRef<str>) -> Result<Self, StoreError> {
         let text = text.as_ref();
-        let good = text.len() <= KEY_BYTES_MAX
-            && text.split('/').all(|part| !part.is_empty())
-            && !text.chars().any(char::is_control);
-        if good {
+        if is_good(text) {
             Ok(Self(text.into()))
         } else {
             Err(StoreError::InvalidKey(text.chars().take(64).collect()))
@@ -26,6 +23,19 @@ impl Key {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// One pass over the bytes, since keys are made at every request; only a text beyond ASCII is looked at twice.
+fn is_good(text: &str) -> bool {
+    let (mut before, mut ascii) = (b'/', true);
+    for byte in text.bytes() {
+        if byte.is_ascii_control() || (before == b'/' && byte == b'/') {
+            return false;
+        }
+        ascii &= byte.is_ascii();
+        before = byte;
+    }
+    before != b'/' && text.len() <= KEY_BYTES_MAX && (ascii || !text.chars().any(char::is_control))
 }
 
 impl fmt::Debug for Key {
@@ -96,7 +106,7 @@ mod tests {
             assert!(Key::new(good).is_ok(), "{good}");
         }
         let longer = "k".repeat(KEY_BYTES_MAX + 1);
-        for bad in ["", "/", "a/", "/a", "a//b", "a\nb", "a\0", longer.as_str()] {
+        for bad in ["", "/", "a/", "/a", "a//b", "a\nb", "a\0", "a\u{85}", longer.as_str()] {
             assert!(Key::new(bad).is_err(), "{bad}");
         }
     }

@@ -13,6 +13,7 @@ mod checkpoint;
 mod error;
 mod open;
 mod read;
+mod recent;
 mod rows;
 mod snapshot;
 mod worker;
@@ -27,6 +28,7 @@ use checkpoint::Checkpoints;
 use error::{BACKEND, stopped, unavailable};
 use open::Place;
 use read::Readers;
+use recent::Recent;
 use rusqlite::Connection;
 use secrethub_core::{
     audit::{AuditPage, AuditQuery, AuditRow, Cursor, Head},
@@ -53,6 +55,7 @@ pub struct Sqlite {
 struct Writer {
     worker: Worker,
     checkpoints: Arc<Checkpoints>,
+    recent: Arc<Recent>,
 }
 
 impl Sqlite {
@@ -79,7 +82,8 @@ impl Sqlite {
         let worker = start(&place, "sqlite-writer", place.writer()?)?;
         let checkpoints = start(&place, "sqlite-checkpoint", place.checkpointer()?)?;
         let audit = start(&place, "sqlite-audit", place.reader()?)?;
-        let writer = Writer { worker, checkpoints: Arc::new(Checkpoints::new(checkpoints)) };
+        let checkpoints = Arc::new(Checkpoints::new(checkpoints));
+        let writer = Writer { worker, checkpoints, recent: Arc::new(Recent::new()) };
         Ok(Arc::new(Self { readers: Readers::default(), audit, writer: Some(writer), place }))
     }
 
@@ -103,7 +107,13 @@ fn start(place: &Place, name: &str, db: Connection) -> Result<Worker, OpenError>
 impl Store for Sqlite {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
         check_get(keys)?;
-        self.readers.with(&self.place, |db| read::get(db, keys))
+        let read = || self.readers.with(&self.place, |db| read::get(db, keys));
+        // Whoever only looks on hears nothing of the owner's commits.
+        let Some(Writer { recent, .. }) = &self.writer else { return read() };
+        match recent.find(keys) {
+            Ok(found) => Ok(found),
+            Err(moment) => read().inspect(|found| recent.keep(moment, found)),
+        }
     }
 
     async fn scan(&self, range: Range, limit: Limit) -> Result<Vec<Entry>, StoreError> {
@@ -114,10 +124,10 @@ impl Store for Sqlite {
     async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
         check_batch(batch)?;
         let writer = self.writer()?;
-        let (checkpoints, batch) = (writer.checkpoints.clone(), batch.clone());
+        let (checkpoints, recent, batch) = (writer.checkpoints.clone(), writer.recent.clone(), batch.clone());
         let wait = writer.worker.ask(move |db| {
             checkpoints.finish(db);
-            let answer = write::apply(db, &batch);
+            let answer = recent.during(&batch, || write::apply(db, &batch));
             checkpoints.count(write::weight(&batch));
             answer
         })?;
