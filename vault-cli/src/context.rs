@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use secrethub_client::{Client, Reply};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 /// Where a server is expected that nothing names.
@@ -30,6 +30,10 @@ pub(crate) struct Context {
     /// Namespace [env: SECRETHUB_NAMESPACE, VAULT_NAMESPACE]
     #[arg(long, global = true, value_name = "PATH", help_heading = "Common options")]
     namespace: Option<String>,
+    /// Have the server keep the answer this long, e.g. 5m, and print a token that unwraps it once
+    /// [env: SECRETHUB_WRAP_TTL, VAULT_WRAP_TTL]
+    #[arg(long, global = true, value_name = "DURATION", help_heading = "Common options")]
+    wrap_ttl: Option<String>,
     /// Layout of the answer [env: SECRETHUB_FORMAT, VAULT_FORMAT] [default: table]
     #[arg(long, global = true, value_name = "FORMAT", help_heading = "Common options")]
     format: Option<Format>,
@@ -56,6 +60,9 @@ impl Context {
         }
         if let Some(namespace) = self.namespace.clone().or_else(|| setting("NAMESPACE")) {
             builder = builder.namespace(namespace);
+        }
+        if let Some(ttl) = self.wrap_ttl.clone().or_else(|| setting("WRAP_TTL")) {
+            builder = builder.wrap_ttl(ttl);
         }
         if self.tls_skip_verify {
             output::note("warning: the server's certificate is not verified");
@@ -105,29 +112,66 @@ impl Context {
         }
     }
 
-    /// Prints the data of an answer in Vault's envelope, and its warnings on stderr.
-    pub(crate) fn print_reply(&self, reply: &Reply, done: &str) -> Result<u8, Failure> {
+    /// Prints an answer in Vault's envelope as [`Context::print`] does, and its warnings on stderr. Of an answer that
+    /// was wrapped the token that unwraps it.
+    pub(crate) fn print_answer(
+        &self,
+        reply: &Reply,
+        fields: &Value,
+        table: impl FnOnce() -> String,
+    ) -> Result<u8, Failure> {
         for warning in reply.warnings() {
             output::note(format!("warning: {warning}"));
         }
-        let data = reply.data();
-        match data.as_object() {
-            Some(fields) => self.print(reply.body(), data, || output::object_table(fields)),
-            None if self.format()? == Format::Table || reply.body().is_null() => {
-                output::say(done)?;
-                Ok(OK)
-            }
-            None => self.print(reply.body(), data, String::new),
+        match reply.wrap_info() {
+            Value::Object(info) => self.print_wrapped(reply, info),
+            _ => self.print(reply.body(), fields, table),
         }
+    }
+
+    fn print_wrapped(&self, reply: &Reply, info: &Map<String, Value>) -> Result<u8, Failure> {
+        let of = |name: &str| info.get(name).cloned().unwrap_or_default();
+        let rows = [
+            ("wrapping_token", of("token")),
+            ("wrapping_accessor", of("accessor")),
+            ("wrapping_token_ttl", output::duration(of("ttl").as_u64().unwrap_or_default()).into()),
+            ("wrapping_token_creation_time", of("creation_time")),
+            ("wrapping_token_creation_path", of("creation_path")),
+        ];
+        let fields = rows.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        self.print(reply.body(), &Value::Object(fields), || {
+            output::key_values(&rows.map(|(name, value)| (format!("{name}:"), output::cell(&value))))
+        })
+    }
+
+    /// Prints the data of an answer in Vault's envelope, and its warnings on stderr.
+    pub(crate) fn print_reply(&self, reply: &Reply, done: &str) -> Result<u8, Failure> {
+        let data = reply.data();
+        let says_nothing = data.is_null() && reply.wrap_info().is_null();
+        if says_nothing && (self.format()? == Format::Table || reply.body().is_null()) {
+            return self::done(reply, done);
+        }
+        self.print_answer(reply, data, || data.as_object().map(output::object_table).unwrap_or_default())
     }
 
     /// Prints the names of a list; JSON and YAML are a plain array, as Vault has it.
     pub(crate) fn print_keys(&self, reply: &Reply) -> Result<u8, Failure> {
+        if reply.wrap_info().is_object() {
+            return self.print_answer(reply, reply.data(), String::new);
+        }
         let keys = reply.keys();
         self.print(&keys, reply.data(), || {
             output::table(&["Keys"], keys.iter().map(|&key| vec![key.to_owned()]).collect())
         })
     }
+}
+
+/// Says that something was done, and what the server adds.
+pub(crate) fn done(reply: &Reply, text: &str) -> Result<u8, Failure> {
+    for warning in reply.warnings() {
+        output::note(format!("warning: {warning}"));
+    }
+    output::say(text).map(|()| OK)
 }
 
 /// `SECRETHUB_<name>`, else `VAULT_<name>`: where both are set, ours counts. Empty is unset.
@@ -136,18 +180,18 @@ pub(crate) fn setting(name: &str) -> Option<String> {
     choose(read("SECRETHUB"), read("VAULT"))
 }
 
-fn choose(ours: Option<String>, vaults: Option<String>) -> Option<String> {
-    let full = |text: &String| !text.is_empty();
-    ours.filter(full).or(vaults.filter(full))
-}
-
 /// The token of the environment, else of the token file.
-fn find_token() -> Result<Option<SecretString>, Failure> {
+pub(crate) fn find_token() -> Result<Option<SecretString>, Failure> {
     match (setting("TOKEN"), token_file::path()) {
         (Some(token), _) => Ok(Some(token.into())),
         (None, Some(path)) => token_file::read(&path),
         (None, None) => Ok(None),
     }
+}
+
+fn choose(ours: Option<String>, vaults: Option<String>) -> Option<String> {
+    let full = |text: &String| !text.is_empty();
+    ours.filter(full).or(vaults.filter(full))
 }
 
 #[cfg(test)]

@@ -63,6 +63,16 @@ pub(crate) fn cell(value: &Value) -> String {
     }
 }
 
+/// Seconds as Go's durations read; Vault shows ∞ for what never ends.
+pub(crate) fn duration(seconds: u64) -> String {
+    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0) => "∞".to_owned(),
+        (0, 0, s) => format!("{s}s"),
+        (0, m, s) => format!("{m}m{s}s"),
+        (h, m, s) => format!("{h}h{m}m{s}s"),
+    }
+}
+
 /// Aligned columns, four spaces apart, no trailing space.
 pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or_default();
@@ -137,6 +147,15 @@ version            1";
         let expect = "== Secret Path ==";
         assert_eq!(section("Secret Path", "secret/data/creds".len()), expect);
         assert_eq!(section("Data", "Key".len() + 9), "=== Data ===");
+    }
+
+    #[test]
+    fn durations() {
+        let check = |seconds, expect: &str| assert_eq!(duration(seconds), expect);
+        check(0, "∞");
+        check(59, "59s");
+        check(60, "1m0s");
+        check(2_764_800, "768h0m0s");
     }
 
     #[test]

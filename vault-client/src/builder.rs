@@ -17,6 +17,7 @@ pub struct Builder {
     address: String,
     token: Option<SecretString>,
     namespace: Option<String>,
+    wrap_ttl: Option<String>,
     authorities: Vec<Certificate>,
     verify: bool,
     timeout: Duration,
@@ -28,6 +29,7 @@ impl Builder {
             address: address.to_owned(),
             token: None,
             namespace: None,
+            wrap_ttl: None,
             authorities: Vec::new(),
             verify: true,
             timeout: TIMEOUT,
@@ -45,6 +47,14 @@ impl Builder {
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Asks for every answer to be wrapped: the server keeps it this long (`300`, `5m`), and what comes back is a token
+    /// that unwraps it once.
+    #[must_use]
+    pub fn wrap_ttl(mut self, ttl: impl Into<String>) -> Self {
+        self.wrap_ttl = Some(ttl.into());
         self
     }
 
@@ -96,7 +106,10 @@ impl Builder {
         }
         let http = http.build().map_err(|error| Error::Setup(format!("cannot set up TLS: {error}")))?;
         let token = self.token.as_ref().map(header).transpose()?;
-        Ok(Client::from_parts(http, base, token, self.namespace, self.timeout))
+        let client = Client::from_parts(http, base, token, self.namespace, self.timeout);
+        // A wrap that cannot be asked for is an error: the answer would come bare.
+        let wrap_ttl = self.wrap_ttl.as_deref().map(HeaderValue::from_str).transpose();
+        Ok(client.wrapping(wrap_ttl.map_err(|_| Error::Setup("the wrap TTL is not a duration".into()))?))
     }
 }
 

@@ -40,6 +40,7 @@ pub struct Client {
     base: Url,
     token: Option<HeaderValue>,
     namespace: Option<String>,
+    wrap_ttl: Option<HeaderValue>,
     request_id: Option<String>,
     timeout: Duration,
 }
@@ -65,7 +66,19 @@ impl Client {
         namespace: Option<String>,
         timeout: Duration,
     ) -> Self {
-        Self { http, base, token, namespace, request_id: None, timeout }
+        Self { http, base, token, namespace, wrap_ttl: None, request_id: None, timeout }
+    }
+
+    /// The same client, whose answers the server shall wrap, or not.
+    pub(crate) fn wrapping(mut self, ttl: Option<HeaderValue>) -> Self {
+        self.wrap_ttl = ttl;
+        self
+    }
+
+    /// The same client, whose answers come bare: for what a command must know before it asks for what is wrapped.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        self.clone().wrapping(None)
     }
 
     /// The same client, whose requests carry this id (a UUID) into the server's audit log.
@@ -91,6 +104,11 @@ impl Client {
     /// Lists the names below `v1/<path>`.
     pub async fn list(&self, path: &str) -> Result<Reply, Error> {
         self.call(Method::List, path, &[], None).await
+    }
+
+    /// Lists everything below `v1/<path>`, however deep.
+    pub async fn scan(&self, path: &str) -> Result<Reply, Error> {
+        self.call(Method::Get, path, &[("scan", "true".to_owned())], None).await
     }
 
     /// Writes to `v1/<path>`.
@@ -192,6 +210,9 @@ impl Client {
         headers.insert("x-vault-request", HeaderValue::from_static("true"));
         if let Some(token) = &self.token {
             headers.insert("x-vault-token", token.clone());
+        }
+        if let Some(ttl) = &self.wrap_ttl {
+            headers.insert("x-vault-wrap-ttl", ttl.clone());
         }
         let texts = [("x-vault-namespace", &self.namespace), ("x-request-id", &self.request_id)];
         for (name, text) in texts {

@@ -82,9 +82,11 @@ impl Kv<'_> {
 
     /// Makes an old version the newest, as a new version; refused if somebody writes in between.
     pub async fn rollback(&self, path: &str, version: u64) -> Result<Reply, Error> {
-        let known = self.metadata(path).await?;
+        let bare = self.client.bare();
+        let before = Kv { client: &bare, mount: self.mount };
+        let known = before.metadata(path).await?;
         let newest = known.data()["current_version"].as_u64().unwrap_or_default();
-        let old = self.read(path, Some(version)).await?;
+        let old = before.read(path, Some(version)).await?;
         self.put(path, &old.data()["data"], Some(newest)).await
     }
 

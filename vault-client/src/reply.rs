@@ -32,6 +32,11 @@ impl Reply {
         &self.0["auth"]
     }
 
+    /// The token that unwraps the answer, where the answer was wrapped; else `null`.
+    pub fn wrap_info(&self) -> &Value {
+        &self.0["wrap_info"]
+    }
+
     /// Names in the answer to a list.
     pub fn keys(&self) -> Vec<&str> {
         let keys = self.data()["keys"].as_array();

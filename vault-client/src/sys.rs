@@ -151,7 +151,7 @@ impl Client {
 
     /// What the mount that serves a path is: `type`, `path`, `options`.
     pub async fn mount_of(&self, path: &str) -> Result<Value, Error> {
-        let reply = self.read(&format!("sys/internal/ui/mounts/{path}"), &[]).await?;
+        let reply = self.bare().read(&format!("sys/internal/ui/mounts/{path}"), &[]).await?;
         Ok(reply.data().clone())
     }
 

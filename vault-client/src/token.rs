@@ -53,6 +53,18 @@ impl Client {
     pub async fn capabilities(&self, path: &str) -> Result<Reply, Error> {
         self.write("sys/capabilities-self", &json!({"paths": [path]})).await
     }
+
+    /// What another token may do to a path.
+    pub async fn capabilities_of(&self, token: &SecretString, path: &str) -> Result<Reply, Error> {
+        let mut body = naming(token);
+        body["paths"] = json!([path]);
+        self.write("sys/capabilities", &body).await
+    }
+
+    /// What the token that an accessor names may do to a path.
+    pub async fn capabilities_by_accessor(&self, accessor: &str, path: &str) -> Result<Reply, Error> {
+        self.write("sys/capabilities-accessor", &json!({"accessor": accessor, "paths": [path]})).await
+    }
 }
 
 fn naming(token: &SecretString) -> Value {

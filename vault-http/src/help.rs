@@ -35,5 +35,5 @@ pub(crate) async fn answer(app: &App, id: &str, head: Head, parts: &Parts) -> Re
             let _ = writeln!(help, "    {}: {}", field.name, field.summary);
         }
     }
-    Reply::shaped(Shape::Bare, &json!({ "help": help, "see_also": "/docs", "openapi": document }))
+    Reply::shaped(Shape::Bare, &json!({ "help": help, "see_also": ["/docs"], "openapi": document }))
 }

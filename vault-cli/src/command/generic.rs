@@ -1,9 +1,9 @@
-//! `read`, `write`, `delete`, `list`: any path of the API, for what has no command of its own.
+//! `read`, `write`, `patch`, `delete`, `list`, `scan`: any path of the API, for what has no command of its own.
 
 use super::Command;
 use crate::{context::Context, failure::Failure, input};
 use clap::Parser;
-use secrethub_client::{Error, Kind};
+use secrethub_client::{Error, Kind, Reply};
 use serde_json::Value;
 
 /// Read a path
@@ -31,6 +31,20 @@ pub(crate) struct Write {
     fields: Vec<String>,
 }
 
+/// Merge fields into what is at a path
+#[derive(Parser, Debug)]
+#[command(name = "patch")]
+pub(crate) struct Patch {
+    /// Send no fields
+    #[arg(long, short)]
+    force: bool,
+    /// Path, e.g. secret/data/app
+    path: String,
+    /// Fields: key=value, key=@FILE, key=- (stdin), @FILE or - (a JSON object)
+    #[arg(value_name = "K=V")]
+    fields: Vec<String>,
+}
+
 /// Delete what is at a path
 #[derive(Parser, Debug)]
 #[command(name = "delete")]
@@ -47,6 +61,14 @@ pub(crate) struct List {
     path: String,
 }
 
+/// List everything below a path, however deep
+#[derive(Parser, Debug)]
+#[command(name = "scan")]
+pub(crate) struct Scan {
+    /// Path
+    path: String,
+}
+
 impl Command for Read {
     async fn run(self, context: Context) -> Result<u8, Failure> {
         let fields = input::fields(&self.fields)?;
@@ -54,31 +76,25 @@ impl Command for Read {
         let query: Vec<_> = fields.iter().map(|(key, value)| (key.as_str(), text(value))).collect();
         let path = plain(&self.path);
         let reply = context.client()?.read(path, &query).await.map_err(|error| absent(error, path))?;
-        if reply.data().is_null() && reply.body().is_object() {
-            // Bare answers (sys/health, sys/seal-status) have no envelope.
-            let body = reply.body();
-            let shown = if reply.auth().is_object() { reply.auth() } else { body };
-            return context.print(body, shown, || table_of(shown));
-        }
-        context.print_reply(&reply, "")
+        print(&context, &reply, "")
     }
 }
 
 impl Command for Write {
     async fn run(self, context: Context) -> Result<u8, Failure> {
-        if self.fields.is_empty() && !self.force {
-            return Err(Failure::local("no fields to write").hint("give key=value, or --force to send none"));
-        }
-        let fields = Value::Object(input::fields(&self.fields)?);
+        let fields = some_fields(&self.fields, self.force)?;
         let path = plain(&self.path);
         let reply = context.client()?.write(path, &fields).await?;
-        if reply.auth().is_object() {
-            return context.print(reply.body(), reply.auth(), || table_of(reply.auth()));
-        }
-        if reply.data().is_null() && reply.body().get("request_id").is_none() && reply.body().is_object() {
-            return context.print(reply.body(), reply.body(), || table_of(reply.body()));
-        }
-        context.print_reply(&reply, &format!("Success! Data written to: {path}"))
+        print(&context, &reply, &format!("Success! Data written to: {path}"))
+    }
+}
+
+impl Command for Patch {
+    async fn run(self, context: Context) -> Result<u8, Failure> {
+        let fields = some_fields(&self.fields, self.force)?;
+        let path = plain(&self.path);
+        let reply = context.client()?.patch(path, &fields).await.map_err(|error| absent(error, path))?;
+        print(&context, &reply, &format!("Success! Data written to: {path}"))
     }
 }
 
@@ -95,6 +111,31 @@ impl Command for List {
         let path = plain(&self.path);
         let reply = context.client()?.list(path).await.map_err(|error| absent(error, path))?;
         context.print_keys(&reply)
+    }
+}
+
+impl Command for Scan {
+    async fn run(self, context: Context) -> Result<u8, Failure> {
+        let path = plain(&self.path);
+        let reply = context.client()?.scan(path).await.map_err(|error| absent(error, path))?;
+        context.print_keys(&reply)
+    }
+}
+
+fn some_fields(arguments: &[String], force: bool) -> Result<Value, Failure> {
+    if arguments.is_empty() && !force {
+        return Err(Failure::local("no fields to write").hint("give key=value, or --force to send none"));
+    }
+    Ok(Value::Object(input::fields(arguments)?))
+}
+
+/// Whatever came: data or a token in the envelope, or an answer that has none (sys/health, sys/seal-status).
+pub(super) fn print(context: &Context, reply: &Reply, done: &str) -> Result<u8, Failure> {
+    let is_bare = reply.request_id().is_none() && reply.body().is_object();
+    match (reply.auth(), reply.data()) {
+        (auth @ Value::Object(_), _) => context.print_answer(reply, auth, || table_of(auth)),
+        (_, Value::Null) if is_bare => context.print(reply.body(), reply.body(), || table_of(reply.body())),
+        _ => context.print_reply(reply, done),
     }
 }
 

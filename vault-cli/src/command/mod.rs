@@ -1,16 +1,24 @@
 //! The commands: one file each, one line each in [`COMMANDS`].
 
 mod audit;
+mod auth;
 mod completion;
 mod generic;
 mod kv;
+mod lease;
 mod login;
 mod operator;
+mod path_help;
+mod print;
 mod secret;
+mod secrets;
 mod server;
 mod status;
 mod token;
+mod tuning;
+mod unwrap;
 mod version;
+mod version_history;
 
 use crate::{context::Context, failure::Failure};
 use clap::{ArgMatches, Args, Parser};
@@ -51,12 +59,21 @@ const COMMANDS: &[Entry] = &[
     entry::<secret::Secret>(),
     entry::<generic::Read>(),
     entry::<generic::Write>(),
+    entry::<generic::Patch>(),
     entry::<generic::Delete>(),
     entry::<generic::List>(),
+    entry::<generic::Scan>(),
+    entry::<unwrap::Unwrap>(),
     entry::<token::Token>(),
+    entry::<lease::Lease>(),
+    entry::<secrets::Secrets>(),
+    entry::<auth::Auth>(),
     entry::<audit::Audit>(),
+    entry::<path_help::PathHelp>(),
+    entry::<print::Print>(),
     entry::<completion::Completion>(),
     entry::<version::Version>(),
+    entry::<version_history::VersionHistory>(),
 ];
 
 /// The whole command line.

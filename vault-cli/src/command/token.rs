@@ -57,10 +57,17 @@ enum Action {
         #[arg(long = "self", conflicts_with_all = ["token", "accessor"])]
         own: bool,
     },
-    /// Show what your token may do to a path
+    /// Show what a token may do to a path
     Capabilities {
-        /// Path
-        path: String,
+        /// Token: `-` for stdin, `@FILE` for a file, or with --accessor an accessor; left out = your own
+        #[arg(value_name = "TOKEN_OR_PATH")]
+        first: String,
+        /// Path, if a token stands before it
+        #[arg(value_name = "PATH")]
+        second: Option<String>,
+        /// What stands before the path is an accessor
+        #[arg(long, requires = "second")]
+        accessor: bool,
     },
 }
 
@@ -141,8 +148,17 @@ impl Command for Token {
                 }
                 output::say("Success! Revoked token (if it existed)").map(|()| OK)
             }
-            Action::Capabilities { path } => {
+            Action::Capabilities { first: path, second: None, .. } => {
                 print_capabilities(&context, &client.capabilities(&path).await?, &path)
+            }
+            Action::Capabilities { first, second: Some(path), accessor } => {
+                let reply = if accessor {
+                    client.capabilities_by_accessor(&first, &path).await?
+                } else {
+                    let token = input::secret_by(Some(&first), "Token (will be hidden): ")?;
+                    client.capabilities_of(&token, &path).await?
+                };
+                print_capabilities(&context, &reply, &path)
             }
         }
     }
@@ -181,22 +197,19 @@ impl Create {
 }
 
 /// A token as Vault's table shows it; `--field token` takes it out.
-fn print_auth(context: &Context, reply: &Reply) -> Result<u8, Failure> {
-    for warning in reply.warnings() {
-        output::note(format!("warning: {warning}"));
-    }
+pub(super) fn print_auth(context: &Context, reply: &Reply) -> Result<u8, Failure> {
     let auth = reply.auth();
     let seconds = auth["lease_duration"].as_u64().unwrap_or_default();
     let rows = [
         ("token", auth["client_token"].clone()),
         ("token_accessor", auth["accessor"].clone()),
-        ("token_duration", json!(duration(seconds))),
+        ("token_duration", json!(output::duration(seconds))),
         ("token_renewable", auth["renewable"].clone()),
         ("token_policies", auth["token_policies"].clone()),
         ("policies", auth["policies"].clone()),
     ];
     let fields: Map<_, _> = rows.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    context.print(reply.body(), &Value::Object(fields), || {
+    context.print_answer(reply, &Value::Object(fields), || {
         output::key_values(&rows.map(|(name, value)| (name, output::cell(&value))))
     })
 }
@@ -207,28 +220,9 @@ fn print_capabilities(context: &Context, reply: &Reply, path: &str) -> Result<u8
     context.print(&names, reply.data(), || names.join(", "))
 }
 
-/// Seconds as Go's durations read; Vault shows ∞ for a token that never ends.
-fn duration(seconds: u64) -> String {
-    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0) => "∞".to_owned(),
-        (0, 0, s) => format!("{s}s"),
-        (0, m, s) => format!("{m}m{s}s"),
-        (h, m, s) => format!("{h}h{m}m{s}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations() {
-        let check = |seconds, expect: &str| assert_eq!(duration(seconds), expect);
-        check(0, "∞");
-        check(59, "59s");
-        check(60, "1m0s");
-        check(2_764_800, "768h0m0s");
-    }
 
     #[test]
     fn create_sends_vaults_fields() {

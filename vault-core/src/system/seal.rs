@@ -47,13 +47,17 @@ pub struct SealStatus {
     /// Name of the cluster, while unsealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_name: Option<String>,
+    /// The cluster, while unsealed; see [`System::cluster_id`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<String>,
 }
 
 impl System {
     /// The state of this node.
     pub(crate) async fn seal_status(&self) -> Result<SealStatus, Error> {
         let file = self.seal_file().await?;
-        let unsealed = self.unsealed().is_some();
+        let open = self.unsealed();
+        let unsealed = open.is_some();
         let progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let (t, n) = file.as_ref().map_or((0, 0), |file| (file.threshold(), file.shares()));
         let count = if unsealed { 0 } else { progress.count() };
@@ -74,7 +78,16 @@ impl System {
             recovery_seal: false,
             storage_type: self.0.backend.kind().to_owned(),
             cluster_name: unsealed.then(|| self.settings().cluster_name.clone()),
+            cluster_id: open.map(|open| self.cluster_id(&open)),
         })
+    }
+
+    /// Names the cluster, as a UUID: the same on every node and for ever, because it is derived from the public key of
+    /// the audit log, which no rotation touches.
+    pub(crate) fn cluster_id(&self, unsealed: &Unsealed) -> String {
+        let public = unsealed.barrier().audit_signer().public();
+        let digest = self.crypto().hash.sha256(&[b"secrethub cluster id\0", &public]);
+        uuid::Builder::from_custom_bytes(std::array::from_fn(|at| digest[at])).into_uuid().to_string()
     }
 
     /// Takes one share. The last one needed unseals this node.

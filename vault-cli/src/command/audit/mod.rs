@@ -2,6 +2,7 @@
 
 mod archive;
 mod checkpoint;
+mod devices;
 mod export;
 mod prune;
 mod search;
@@ -35,6 +36,15 @@ enum Action {
     Archive(archive::Archive),
     /// Remove records older than the retention
     Prune,
+    /// Show the devices that follow the log
+    List(devices::List),
+    /// Add a device that follows the log
+    Enable(devices::Enable),
+    /// Take a device away
+    Disable {
+        /// Path of the device
+        path: String,
+    },
     /// Show the newest checkpoint or the public key, to be kept outside of the store
     Checkpoint(checkpoint::Checkpoint),
 }
@@ -47,6 +57,9 @@ impl Command for Audit {
             Action::Verify(verify) => verify.run(&context).await,
             Action::Export(export) => export.run(&context).await,
             Action::Archive(archive) => archive.run(&context).await,
+            Action::List(list) => list.run(&context).await,
+            Action::Enable(enable) => enable.run(&context).await,
+            Action::Disable { path } => devices::disable(&context, &path).await,
             Action::Prune => prune::run(&context).await,
             Action::Checkpoint(checkpoint) => checkpoint.run(&context).await,
         }

@@ -6,9 +6,9 @@ mod show;
 
 use super::Command;
 use crate::{
-    context::Context,
-    failure::{Failure, OK},
-    input, output,
+    context::{self, Context},
+    failure::Failure,
+    input,
 };
 use clap::{Args, Parser, Subcommand};
 use place::Place;
@@ -201,8 +201,5 @@ async fn list(context: &Context, client: &Client, place: &Place) -> Result<u8, F
 
 /// Says that something was done, and what the server adds.
 fn done(reply: &Reply, what: &str, place: &Place) -> Result<u8, Failure> {
-    for warning in reply.warnings() {
-        output::note(format!("warning: {warning}"));
-    }
-    output::say(format!("Success! {what}: {}", place.shown("data"))).map(|()| OK)
+    context::done(reply, &format!("Success! {what}: {}", place.shown("data")))
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 /// A secret: path, metadata, fields. `--field` takes one of its fields out.
 pub(super) fn secret(context: &Context, place: &Place, reply: &Reply) -> Result<u8, Failure> {
     let fields = &reply.data()["data"];
-    context.print(reply.body(), fields, || {
+    context.print_answer(reply, fields, || {
         let path = path_section(place);
         [path, metadata_section(&reply.data()["metadata"]), fields_section(fields)].join("\n\n")
     })
@@ -16,11 +16,8 @@ pub(super) fn secret(context: &Context, place: &Place, reply: &Reply) -> Result<
 
 /// What a write answers: the new version's metadata.
 pub(super) fn written(context: &Context, place: &Place, reply: &Reply) -> Result<u8, Failure> {
-    for warning in reply.warnings() {
-        output::note(format!("warning: {warning}"));
-    }
     let metadata = reply.data();
-    context.print(reply.body(), metadata, || [path_section(place), metadata_section(metadata)].join("\n\n"))
+    context.print_answer(reply, metadata, || [path_section(place), metadata_section(metadata)].join("\n\n"))
 }
 
 /// A secret that is not there: never was, or is deleted; a deleted version still shows its metadata.
@@ -46,7 +43,7 @@ pub(super) fn absent(place: &Place, error: Error) -> Result<u8, Failure> {
 /// Everything known of a secret: settings, then a section a version.
 pub(super) fn versions(context: &Context, place: &Place, reply: &Reply) -> Result<u8, Failure> {
     let data = reply.data();
-    context.print(reply.body(), data, || {
+    context.print_answer(reply, data, || {
         let mut whole = data.as_object().cloned().unwrap_or_default();
         let versions = whole.remove("versions").unwrap_or_default();
         let path = place.shown("metadata");

@@ -19,7 +19,7 @@ pub(super) async fn health(cx: &mut Cx) -> Result<Reply, Error> {
         (true, false) => Health::Active,
     };
     let settings = cx.system().settings();
-    let data = json!({
+    let mut data = json!({
         "initialized": initialized,
         "sealed": sealed,
         "standby": false,
@@ -28,8 +28,11 @@ pub(super) async fn health(cx: &mut Cx) -> Result<Reply, Error> {
         "replication_dr_mode": "disabled",
         "server_time_utc": cx.now().unix_seconds(),
         "version": settings.version,
-        "cluster_name": (!sealed).then_some(&settings.cluster_name),
     });
+    if let Some(unsealed) = cx.system().unsealed() {
+        data["cluster_name"] = settings.cluster_name.clone().into();
+        data["cluster_id"] = cx.system().cluster_id(&unsealed).into();
+    }
     Reply::shaped(Shape::Health(state), &data)
 }
 
@@ -51,10 +54,11 @@ pub(super) async fn seal_status(cx: &mut Cx) -> Result<Reply, Error> {
     Reply::shaped(Shape::Bare, &cx.system().seal_status().await?)
 }
 
-pub(super) async fn leader() -> Result<Reply, Error> {
+/// Each node is its own leader, for as long as it is unsealed.
+pub(super) async fn leader(cx: &mut Cx) -> Result<Reply, Error> {
     let data = json!({
         "ha_enabled": false,
-        "is_self": true,
+        "is_self": cx.system().unsealed().is_some(),
         "active_time": "0001-01-01T00:00:00Z",
         "leader_address": "",
         "leader_cluster_address": "",

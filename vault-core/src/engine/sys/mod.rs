@@ -91,8 +91,8 @@ const ROUTES: &[Route] = &[
     row(Read, "seal-status", Probe, "Is it sealed, and how many shares have come.", &[], |cx, _| {
         Box::pin(lifecycle::seal_status(cx))
     }),
-    row(Read, "leader", Probe, "Every node serves everything: each is its own leader.", &[], |_, _| {
-        Box::pin(lifecycle::leader())
+    row(Read, "leader", Probe, "Every node serves everything: each is its own leader.", &[], |cx, _| {
+        Box::pin(lifecycle::leader(cx))
     }),
     row(Read, "init", Probe, "Is there a vault.", &[], |cx, _| Box::pin(lifecycle::read_init(cx))),
     Route {
