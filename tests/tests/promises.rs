@@ -57,20 +57,35 @@ struct House {
     store: Arc<Memory>,
     host: Arc<Forking>,
     token: String,
+    share: Value,
+}
+
+async fn open(store: &Arc<Memory>, host: &Arc<Forking>) -> Arc<Vault> {
+    let (crypto, settings) = (rustcrypto::provider(), Settings::default());
+    let parts = Parts { backend: store.clone(), host: host.clone(), crypto, settings };
+    Vault::open(parts).await.unwrap()
 }
 
 impl House {
     async fn build() -> Self {
         let (store, host) =
             (Arc::new(Memory::default()), Arc::new(Forking(TokioHost::new(), AtomicU32::new(1))));
-        let (crypto, settings) = (rustcrypto::provider(), Settings::default());
-        let parts = Parts { backend: store.clone(), host: host.clone(), crypto, settings };
-        let vault = Vault::open(parts).await.unwrap();
-        let house = Self { vault, store, host, token: String::new() };
+        let vault = open(&store, &host).await;
+        let house = Self { vault, store, host, token: String::new(), share: Value::Null };
         let shares = json!({ "secret_shares": 1, "secret_threshold": 1 });
         let init = house.ask(Operation::Write, "sys/init", shares).await.unwrap().to_value();
         house.ask(Operation::Write, "sys/unseal", json!({ "key": init["keys"][0] })).await.unwrap();
-        Self { token: init["root_token"].as_str().unwrap().to_owned(), ..house }
+        let share = init["keys"][0].clone();
+        Self { token: init["root_token"].as_str().unwrap().to_owned(), share, ..house }
+    }
+
+    /// Another node over the same store, unsealed.
+    async fn beside(&self) -> Self {
+        let (store, host) = (self.store.clone(), self.host.clone());
+        let (token, share) = (self.token.clone(), self.share.clone());
+        let house = Self { vault: open(&store, &host).await, store, host, token, share };
+        house.ask(Operation::Write, "sys/unseal", json!({ "key": house.share })).await.unwrap();
+        house
     }
 
     fn request(&self, operation: Operation, path: &str, fields: Value) -> Request {
@@ -120,6 +135,37 @@ async fn a_caller_may_leave_at_any_poll() {
     hex::decode_to_slice(key["public_key"].as_str().unwrap(), &mut public).unwrap();
     let report = verify(&*house.store, &rustcrypto::provider(), &public, None).await.unwrap();
     assert!(report.is_good(), "{:?}", report.faults);
+}
+
+#[tokio::test]
+async fn a_change_of_mounts_is_seen_by_the_next_request_on_every_node() {
+    let here = House::build().await;
+    let there = here.beside().await;
+    let kind = async |house: &House, operation, path: &str, fields: Value| {
+        house.ask(operation, path, fields).await.err().map(|error| error.kind())
+    };
+    let secret = json!({ "data": { "v": 1 } });
+    for n in 0..20 {
+        let (from, to) = (format!("kv{n}"), format!("moved{n}"));
+        let mount = json!({ "type": "kv", "options": { "version": "2" } });
+        let asked = kind(&here, Operation::Write, &format!("sys/mounts/{from}"), mount).await;
+        assert_eq!(asked, None);
+        let (before, after) = (format!("{from}/data/a"), format!("{to}/data/a"));
+        assert_eq!(kind(&there, Operation::Write, &before, secret.clone()).await, None, "enabled");
+        here.ask(Operation::Write, "sys/remount", json!({ "from": from, "to": to })).await.unwrap();
+        assert_eq!(
+            kind(&there, Operation::Read, &before, json!({})).await,
+            Some(ErrorKind::NotFound),
+            "moved"
+        );
+        assert_eq!(kind(&there, Operation::Read, &after, json!({})).await, None, "moved");
+        here.ask(Operation::Delete, &format!("sys/mounts/{to}"), json!({})).await.unwrap();
+        assert_eq!(
+            kind(&there, Operation::Read, &after, json!({})).await,
+            Some(ErrorKind::NotFound),
+            "disabled"
+        );
+    }
 }
 
 #[tokio::test]

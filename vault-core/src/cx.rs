@@ -297,8 +297,12 @@ impl Cx {
     }
 
     fn open(&self, entry: Entry) -> Result<Item, Error> {
+        self.open_at(entry, self.scope.len())
+    }
+
+    fn open_at(&self, entry: Entry, scope: usize) -> Result<Item, Error> {
         let value = self.barrier()?.open(&entry)?;
-        Ok(Item { entry, scope: self.scope.len(), value })
+        Ok(Item { entry, scope, value })
     }
 
     /// After a scan: the right to what was read must still stand.

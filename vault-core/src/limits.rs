@@ -89,10 +89,20 @@ pub const ARGON2_PASSES_MAX: u32 = 64;
 pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(32 * 24 * 3_600);
 /// Longest lease unless configured: 32 days.
 pub const LEASE_TTL_MAX: Duration = Duration::from_secs(32 * 24 * 3_600);
+/// Mounts of a vault: every node reads them all when one changes.
+pub const MOUNTS_MAX: usize = 10_000;
+/// Longest path of a mount in bytes: leaves room for what stands below it within [`PATH_BYTES_MAX`].
+pub const MOUNT_PATH_BYTES_MAX: usize = 200;
+/// Longest document of a mount in bytes: with [`MOUNTS_MAX`] of them a node still reads them in a moment.
+pub const MOUNT_BYTES_MAX: usize = 16 * 1024;
+/// Longest time that a lease may be configured to live: 100 years, so that no sum of times overflows.
+pub const LEASE_TTL_CONFIGURABLE_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
 /// Names that one listing returns; a longer one is paged with `after`.
 pub const LIST_NAMES_MAX: usize = 100_000;
 /// Tokens that one activation of the expiry job removes a shard.
 pub const EXPIRE_PAGE: usize = 100;
+/// Pages that one activation of a sweep takes of one tombstone: others have their turn too.
+pub const SWEEP_PAGES: usize = 20;
 /// Random bytes that `sys/tools/random` makes at once.
 pub const RANDOM_BYTES_MAX: usize = 128 * 1024;
 /// Audit records that one activation of the prune job removes a chain.

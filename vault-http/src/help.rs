@@ -17,15 +17,14 @@ pub(crate) async fn answer(app: &App, id: &str, head: Head, parts: &Parts) -> Re
     let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
     let (mount, kind, version) =
         (text(&found["path"]), text(&found["type"]), text(&found["options"]["version"]));
-    let engine = engine::ENGINES
-        .iter()
-        .find(|engine| engine.kind == kind && (engine.variant.is_empty() || engine.variant == version));
-    let engine = engine.ok_or_else(Error::not_found)?;
+    let mut described = engine::Mount::built_in(&mount, &kind, &kind, "");
+    if !version.is_empty() {
+        described.options.insert("version".to_owned(), version);
+    }
+    let engine = engine::engine_of(&described).ok_or_else(Error::not_found)?;
     let below = head.path.strip_prefix(mount.trim_end_matches('/')).unwrap_or("").trim_start_matches('/');
     let routes: Vec<_> = engine.routes.iter().filter(|route| route.matches(below).is_some()).collect();
     let routes = if routes.is_empty() { engine.routes.iter().collect() } else { routes };
-    let mut described = engine::Mount::built_in(&mount, &kind, &kind, "");
-    described.options.insert("version".to_owned(), version);
     let document = engine::openapi::document([&described], API_VERSION);
     let mut help = format!("{}\n", engine.summary);
     for route in routes {

@@ -1,6 +1,6 @@
 //! `audit/`: the log as those see it who must prove who did what: search, export, archive, verify.
 
-use super::{Access, Call, Engine, Field, FieldKind, Route};
+use super::{Access, Call, Engine, Field, FieldKind, Place, Route};
 use crate::{
     Operation::{Read, Write},
     audit::{AuditPage, AuditQuery, Cursor, Segment, Status, chain::GENESIS, export, verify},
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 pub(super) const ENGINE: Engine = Engine {
     kind: "audit",
     variant: "",
+    place: Place::BuiltIn,
     target: None,
     summary: "The audit log: search, export, archive, verify.",
     routes: ROUTES,

@@ -117,6 +117,18 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Does a field with this value ask for nothing: such a one may stand where it could not be granted.
+pub(crate) fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Number(number) => number.as_u64() == Some(0),
+    }
+}
+
 fn wrong(name: &str, expected: &str) -> Error {
     Error::invalid(format!("field {name:?} must be {expected}"))
 }

@@ -2,7 +2,7 @@
 //! path leads from one token to another's.
 
 use super::{
-    Access, Call, Engine, FREE, Route,
+    Access, Call, Engine, FREE, Place, Route,
     kv::{LIST_FIELDS, flat, list::list_below},
 };
 use crate::{Operation, cx::Cx, error::Error, request::Reply};
@@ -11,6 +11,7 @@ use crate::{Operation, cx::Cx, error::Error, request::Reply};
 pub const ENGINE: Engine = Engine {
     kind: "cubbyhole",
     variant: "",
+    place: Place::BuiltIn,
     target: None,
     summary: "Secrets that belong to one token and end with it.",
     routes: ROUTES,

@@ -15,9 +15,11 @@ mod secret_manager;
 mod sys;
 mod token;
 
+pub(crate) use call::is_nothing;
 pub use call::{Call, parse_duration};
-pub use mount::Mount;
+pub use mount::{MOUNT_FORMAT, Mount, MountConfig, Moved};
 pub use route::{Access, FREE, Field, FieldKind, Handler, Params, Route};
+pub(crate) use route::{joined, rows};
 
 /// Everything a kind of mount can do.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct Engine {
     pub kind: &'static str,
     /// Which variant of the type (KV's version); empty if there is but one.
     pub variant: &'static str,
+    /// Where it may be mounted by whoever may mount.
+    pub place: Place,
     /// One sentence, for people.
     pub summary: &'static str,
     /// What it serves; the first match wins.
@@ -33,6 +37,17 @@ pub struct Engine {
     /// The first key that a request will ask for, where its path alone tells: it is then read together with the
     /// token, which saves a read.
     pub target: Option<Target>,
+}
+
+/// Where an engine may be mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere: it stands where every vault has it.
+    BuiltIn,
+    /// Among the secrets engines, by `sys/mounts`.
+    Secrets,
+    /// Among the auth methods below `auth/`, by `sys/auth`.
+    Auth,
 }
 
 /// From an operation and a path below the mount to the key below the mount that is asked for first.

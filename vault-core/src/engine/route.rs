@@ -68,10 +68,12 @@ impl Field {
 pub const FREE: &[Field] = &[Field::new("*", FieldKind::Any, "Any fields; they are the secret.")];
 
 /// One row.
+#[derive(Clone, Copy)]
 pub struct Route {
     /// What it serves.
     pub operation: Operation,
-    /// Below the mount: literal segments, `{name}` for one segment, and last `{name*}` for all the rest (may be empty).
+    /// Below the mount: literal segments, `{name}` for one segment, and `{name*}` for all the rest: last it may be
+    /// empty; before a literal, as in `mounts/{path*}/tune`, it is all up to that.
     pub pattern: &'static str,
     /// Who may come.
     pub access: Access,
@@ -93,7 +95,11 @@ impl Route {
         loop {
             let (part, pattern_rest) = split(pattern);
             if let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix("*}")) {
-                params.push(name, path);
+                let rest = match pattern_rest {
+                    None => path,
+                    Some(end) => path.strip_suffix(end)?.strip_suffix('/')?,
+                };
+                params.push(name, rest);
                 return Some(params);
             }
             let (segment, path_rest) = split(path);
@@ -121,6 +127,32 @@ impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.operation.as_str(), self.pattern)
     }
+}
+
+/// How many rows some tables have together.
+pub(crate) const fn rows(tables: &[&[Route]]) -> usize {
+    let (mut sum, mut table) = (0, 0);
+    while table < tables.len() {
+        sum += tables[table].len();
+        table += 1;
+    }
+    sum
+}
+
+/// Several tables as one, in their order: an engine that is large has a table a file.
+pub(crate) const fn joined<const ROWS: usize>(tables: &[&[Route]]) -> [Route; ROWS] {
+    let mut all = [tables[0][0]; ROWS];
+    let (mut at, mut table) = (0, 0);
+    while table < tables.len() {
+        let mut row = 0;
+        while row < tables[table].len() {
+            all[at] = tables[table][row];
+            at += 1;
+            row += 1;
+        }
+        table += 1;
+    }
+    all
 }
 
 fn split(text: &str) -> (&str, Option<&str>) {
@@ -180,6 +212,11 @@ mod tests {
         check("data/{path*}", "data/", Some(("path", "")));
         check("data/{path*}", "data", Some(("path", "")));
         check("data/{path*}", "database", None);
+        check("mounts/{path*}/tune", "mounts/a/b/tune", Some(("path", "a/b")));
+        check("mounts/{path*}/tune", "mounts/tune", None);
+        check("mounts/{path*}/tune", "mounts/a/tuned", None);
+        check("mounts/{path*}/tune", "mounts/a", None);
+        check("mounts/{path*}/tune", "mounts", None);
         check("{path*}", "", Some(("path", "")));
         check("{path*}", "a/b/", Some(("path", "a/b/")));
     }

@@ -1,7 +1,7 @@
 //! The first seed's interface: store a value, get an id; give the id, get the value. Each secret is one entry under
 //! its own random UUID.
 
-use super::{Access, Call, Engine, Field, FieldKind, Route};
+use super::{Access, Call, Engine, Field, FieldKind, Place, Route};
 use crate::{
     Operation,
     cx::Cx,
@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 pub(super) const ENGINE: Engine = Engine {
     kind: "secret-manager",
     variant: "",
+    place: Place::BuiltIn,
     target: None,
     summary: "The first seed's interface: values under random ids.",
     routes: &[

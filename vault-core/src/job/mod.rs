@@ -5,6 +5,7 @@ mod background;
 mod expire_tokens;
 mod prune_audit;
 mod rewrap;
+mod sweep_mounts;
 mod sweep_versions;
 
 pub(crate) use prune_audit::once as prune_audit_once;
@@ -25,7 +26,8 @@ pub(crate) struct Job {
 }
 
 /// Every job of the product.
-const JOBS: &[Job] = &[expire_tokens::JOB, prune_audit::JOB, rewrap::JOB, sweep_versions::JOB];
+const JOBS: &[Job] =
+    &[expire_tokens::JOB, prune_audit::JOB, rewrap::JOB, sweep_mounts::JOB, sweep_versions::JOB];
 
 /// Runs all jobs until dropped. A failure is logged and the job tried again at its next turn.
 pub(crate) async fn run(system: &System) {

@@ -9,7 +9,7 @@ mod turnstile;
 mod unsealed;
 
 pub use init::{InitReply, InitRequest};
-pub(crate) use mounts::MountTable;
+pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_path};
 pub use seal::SealStatus;
 pub use settings::{DefaultMount, SecretManagerApi, Settings};
 pub(crate) use turnstile::Turnstile;

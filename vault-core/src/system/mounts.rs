@@ -1,28 +1,31 @@
 //! The mount table: which engine serves a path. Read from the store, kept under the lane's epoch: whoever changes
 //! mounts replaces every lane's epoch entry in the same batch, so a stale table is seen at the next request.
 
+use super::RESERVED;
 use crate::{
     barrier::Barrier,
     cx::store_error,
     engine::Mount,
     error::Error,
-    limits::SCAN_ENTRIES_MAX,
+    limits::{MOUNT_PATH_BYTES_MAX, SCAN_ENTRIES_MAX},
     store::{Limit, Range, Store},
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Where mount documents stand.
 pub(crate) const MOUNT_PREFIX: &str = "ns/0/mount/";
+/// Where the ids of mounts stand whose entries are still to be removed.
+pub(crate) const UNMOUNTED_PREFIX: &str = "ns/0/unmounted/";
 
-/// All mounts, longest path first.
+/// All mounts, by path without the slash at its end.
 #[derive(Debug)]
-pub(crate) struct MountTable(Vec<Arc<Mount>>);
+pub(crate) struct MountTable(BTreeMap<String, Arc<Mount>>);
 
 impl MountTable {
     /// The mounts that every vault has, and that serve while it is sealed.
     pub(crate) fn built_in() -> Self {
-        let mount = |path, kind, id, description| Arc::new(Mount::built_in(path, kind, id, description));
-        Self(vec![
+        let mount = |path, kind, id, description| Mount::built_in(path, kind, id, description);
+        Self::of([
             mount("secret-manager/", "secret-manager", "secret-manager", "the first seed's interface"),
             mount("auth/token/", "token", "token", "token based credentials"),
             mount("cubbyhole/", "cubbyhole", "cubbyhole", "per-token private secret storage"),
@@ -31,57 +34,173 @@ impl MountTable {
         ])
     }
 
-    /// The built-in ones and those in the store.
+    fn of(mounts: impl IntoIterator<Item = Mount>) -> Self {
+        let mut table = Self(BTreeMap::new());
+        mounts.into_iter().for_each(|mount| table.add(mount));
+        table
+    }
+
+    fn add(&mut self, mount: Mount) {
+        self.0.insert(bare(&mount.path).to_owned(), Arc::new(mount));
+    }
+
+    /// The built-in ones and those in the store. One that is built in has a document there once it was tuned.
     pub(crate) async fn load(store: &dyn Store, barrier: &Barrier) -> Result<Self, Error> {
-        let Self(mut mounts) = Self::built_in();
+        let mut table = Self::built_in();
         let mut range = Range::prefix(MOUNT_PREFIX);
         loop {
             let page =
                 store.scan(range.clone(), Limit::entries(SCAN_ENTRIES_MAX)).await.map_err(store_error)?;
-            let Some(last) = page.last() else { break };
+            let Some(last) = page.last() else { return Ok(table) };
             range = range.after(last.key.as_str());
             for entry in &page {
                 let plain = barrier.open(entry)?;
                 // EXPOSE: the mount's document holds no secret.
-                mounts.push(Arc::new(serde_json::from_slice(plain.expose()).map_err(Error::internal)?));
+                table.add(Mount::parse(plain.expose())?);
             }
         }
-        mounts.sort_by_key(|mount| std::cmp::Reverse(mount.path.len()));
-        Ok(Self(mounts))
     }
 
     /// The mount that serves a path, and the rest of the path below it. `secret` is `secret/`.
     pub(crate) fn resolve<'p>(&self, path: &'p str) -> Option<(&Arc<Mount>, &'p str)> {
-        self.0.iter().find_map(|mount| {
-            let whole = mount.path.as_str();
-            let rest =
-                path.strip_prefix(whole).or_else(|| (path == &whole[..whole.len() - 1]).then_some(""))?;
-            Some((mount, rest))
-        })
+        if let Some(mount) = self.0.get(path) {
+            return Some((mount, ""));
+        }
+        path.rmatch_indices('/').find_map(|(at, _)| Some((self.0.get(&path[..at])?, &path[at + 1..])))
     }
 
-    /// All mounts, longest path first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Mount>> {
-        self.0.iter()
+    /// The mount that stands at a path, with or without its slash.
+    pub(crate) fn at(&self, path: &str) -> Option<&Arc<Mount>> {
+        self.0.get(bare(path))
     }
+
+    /// The mount that one at `path` would stand below, at, or above. Mounts do not nest: whose secret a path names
+    /// would change with a mount.
+    pub(crate) fn conflict(&self, path: &str) -> Option<&Arc<Mount>> {
+        let path = bare(path);
+        if let Some((mount, _)) = self.resolve(path) {
+            return Some(mount);
+        }
+        let below = format!("{path}/");
+        self.0
+            .range(below.clone()..)
+            .next()
+            .filter(|(other, _)| other.starts_with(&below))
+            .map(|(_, mount)| mount)
+    }
+
+    /// All mounts, in the order of their paths.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Mount>> {
+        self.0.values()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+fn bare(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
+}
+
+/// Does every vault have a mount at this path.
+pub(crate) fn is_built_in(path: &str) -> bool {
+    MountTable::built_in().at(path).is_some()
+}
+
+/// Makes a mount's path of what somebody calls it, relative to `below` (empty, or `auth/`), or says why it cannot be
+/// one.
+pub(crate) fn parse_path(name: &str, below: &str) -> Result<String, Error> {
+    let name = name.trim_matches('/');
+    let unfit = |part: &str| part.is_empty() || part.starts_with('.') || part.trim() != part;
+    if name.split('/').any(unfit) || name.chars().any(char::is_control) || name.contains('*') {
+        return Err(Error::invalid(format!(
+            "{name:?} cannot be a mount's path: its segments may not be empty, start with '.', begin or end with a \
+             space, or hold '*' or a control character"
+        )));
+    }
+    if below.len() + name.len() > MOUNT_PATH_BYTES_MAX {
+        return Err(Error::invalid(format!("a mount's path may have at most {MOUNT_PATH_BYTES_MAX} bytes")));
+    }
+    let first = name.split('/').next().unwrap_or_default();
+    let reserved =
+        if below.is_empty() { RESERVED.contains(&first) } else { is_built_in(&format!("{below}{first}")) };
+    if reserved {
+        return Err(Error::invalid(format!("cannot mount \"{below}{name}/\": {first:?} is reserved")));
+    }
+    Ok(format!("{below}{name}/"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn table() -> MountTable {
+        let mut table = MountTable::built_in();
+        for path in ["secret/", "a/", "a-b/", "team/kv/"] {
+            table.add(Mount::built_in(path, "kv", path, ""));
+        }
+        table
+    }
+
     #[test]
     fn longest_path_wins() {
-        let table = MountTable::built_in();
+        let table = table();
         let check = |path: &str, expect: Option<(&str, &str)>| {
             let found = table.resolve(path).map(|(mount, rest)| (mount.path.as_str(), rest));
             assert_eq!(found, expect, "{path}");
         };
         check("sys/health", Some(("sys/", "health")));
         check("sys", Some(("sys/", "")));
+        check("sys/", Some(("sys/", "")));
         check("system", None);
         check("auth/token/create", Some(("auth/token/", "create")));
         check("auth/userpass/login", None);
+        check("team/kv/data/a/b", Some(("team/kv/", "data/a/b")));
+        check("team/kv", Some(("team/kv/", "")));
+        check("team/other", None);
+        check("a-b/c", Some(("a-b/", "c")));
+        check("a/", Some(("a/", "")));
         check("", None);
+    }
+
+    #[test]
+    fn mounts_do_not_nest() {
+        let table = table();
+        let check = |path: &str, expect: Option<&str>| {
+            let found = table.conflict(path).map(|mount| mount.path.as_str());
+            assert_eq!(found, expect, "{path}");
+        };
+        check("secret/", Some("secret/"));
+        check("secret/deep/", Some("secret/"));
+        check("team/", Some("team/kv/"));
+        check("team/kv/x/", Some("team/kv/"));
+        check("team/k/", None);
+        check("team/kv2/", None);
+        check("a-/", None);
+        check("b/", None);
+    }
+
+    #[test]
+    fn names_of_mounts() {
+        let check = |name: &str, below: &str, expect: Option<&str>| {
+            assert_eq!(parse_path(name, below).ok().as_deref(), expect, "{name:?}");
+        };
+        check("kv", "", Some("kv/"));
+        check("/team/kv/", "", Some("team/kv/"));
+        check("syst", "", Some("syst/"));
+        check("my kv", "", Some("my kv/"));
+        check("userpass", "auth/", Some("auth/userpass/"));
+        check("sys", "auth/", Some("auth/sys/"));
+        for name in RESERVED {
+            check(name, "", None);
+            check(&format!("{name}/x"), "", None);
+        }
+        for bad in ["", "/", "a//b", "..", "a/./b", " a", "a/b ", "a*", "a\u{7}", &"x".repeat(300)] {
+            check(bad, "", None);
+        }
+        check("token", "auth/", None);
+        check("token/x", "auth/", None);
     }
 }

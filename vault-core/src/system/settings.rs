@@ -23,15 +23,9 @@ impl DefaultMount {
     pub fn parse_list(names: &[String]) -> Result<Vec<Self>, Error> {
         let mut mounts = Vec::new();
         for name in names {
-            let path = if name == "secrethub" { "secret" } else { name.trim_matches('/') };
-            let good =
-                !path.is_empty() && path.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
-            let reserved =
-                super::RESERVED.iter().any(|one| path == *one || path.starts_with(&format!("{one}/")));
-            if !good || reserved {
-                return Err(Error::invalid(format!("default_mounts: {name:?} cannot be a mount's name")));
-            }
-            let mount = Self::kv2(path);
+            let path = if name == "secrethub" { "secret" } else { name };
+            let path = super::parse_path(path, "");
+            let mount = Self::kv2(&path.map_err(|error| Error::invalid(format!("default_mounts: {error}")))?);
             if !mounts.contains(&mount) {
                 mounts.push(mount);
             }

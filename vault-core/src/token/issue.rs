@@ -36,6 +36,23 @@ pub struct NewToken {
     pub num_uses: Option<u64>,
     /// Hashes of its ancestors, parent first; empty = orphan.
     pub ancestors: Vec<String>,
+    /// How long a token of this mount lives.
+    pub bounds: TtlBounds,
+}
+
+/// How long the tokens of a mount live.
+#[derive(Clone, Copy, Debug)]
+pub struct TtlBounds {
+    /// Where nobody says otherwise.
+    pub default: Duration,
+    /// At most, unless they are periodic.
+    pub max: Duration,
+}
+
+impl Default for TtlBounds {
+    fn default() -> Self {
+        Self { default: LEASE_TTL_DEFAULT, max: LEASE_TTL_MAX }
+    }
 }
 
 /// Entries that make up a token, and what its maker is told.
@@ -75,16 +92,18 @@ impl NewToken {
 
     /// Seconds it shall live: 0 = for ever, which only root may.
     fn settled_ttl(&self, is_root: bool) -> Duration {
-        let capped = |ttl: Duration| match self.explicit_max_ttl.filter(|cap| !cap.is_zero()) {
-            Some(cap) => ttl.min(cap),
-            None => ttl.min(LEASE_TTL_MAX),
-        };
+        let capped = |ttl: Duration| ttl.min(self.settled_cap().unwrap_or(self.bounds.max));
         match (self.period.filter(|period| !period.is_zero()), self.ttl.filter(|ttl| !ttl.is_zero())) {
             (Some(period), _) => period,
             (None, Some(ttl)) => capped(ttl),
             (None, None) if is_root => Duration::ZERO,
-            (None, None) => capped(LEASE_TTL_DEFAULT),
+            (None, None) => capped(self.bounds.default),
         }
+    }
+
+    /// What no renewal passes, within the mount's bound.
+    fn settled_cap(&self) -> Option<Duration> {
+        self.explicit_max_ttl.filter(|cap| !cap.is_zero()).map(|cap| cap.min(self.bounds.max))
     }
 }
 
@@ -98,7 +117,7 @@ pub(crate) fn issue(
 ) -> Result<Issued, Error> {
     let policies = new.settled_policies();
     let is_root = policies == [ROOT];
-    let ttl = new.settled_ttl(is_root);
+    let (ttl, cap) = (new.settled_ttl(is_root), new.settled_cap());
     let token = Token {
         format: 1,
         accessor,
@@ -107,7 +126,7 @@ pub(crate) fn issue(
         created: now,
         expires: (!ttl.is_zero()).then(|| now.plus(ttl)),
         creation_ttl: ttl.as_secs(),
-        explicit_max_ttl: new.explicit_max_ttl.unwrap_or_default().as_secs(),
+        explicit_max_ttl: cap.unwrap_or_default().as_secs(),
         period: new.period.unwrap_or_default().as_secs(),
         renewable: new.renewable && !ttl.is_zero(),
         last_renewal: None,
@@ -213,6 +232,15 @@ mod tests {
         check(NewToken { ttl: Some(hours(9_999)), ..NewToken::default() }, false, hours(768));
         let both = NewToken { ttl: Some(hours(9)), explicit_max_ttl: Some(hours(2)), ..NewToken::default() };
         check(both, false, hours(2));
+        let tuned = TtlBounds { default: hours(1), max: hours(3) };
+        check(NewToken { bounds: tuned, ..NewToken::default() }, false, hours(1));
+        check(NewToken { bounds: tuned, ttl: Some(hours(9)), ..NewToken::default() }, false, hours(3));
+        let cap = Some(hours(9));
+        check(
+            NewToken { bounds: tuned, ttl: cap, explicit_max_ttl: cap, ..NewToken::default() },
+            false,
+            hours(3),
+        );
         check(NewToken { period: Some(hours(9_999)), ..NewToken::default() }, false, hours(9_999));
     }
 }

@@ -4,8 +4,8 @@
 mod issue;
 mod lookup;
 
-pub use issue::NewToken;
 pub(crate) use issue::{Issued, auth_of, due_key, issue, make_token_text};
+pub use issue::{NewToken, TtlBounds};
 pub(crate) use lookup::{Seen, read_identity};
 
 use crate::id::Timestamp;
@@ -69,13 +69,13 @@ impl Token {
     }
 
     /// When it would end if renewed now for `increment` (or its default), within its bounds.
-    pub fn renewed_until(&self, now: Timestamp, increment: Option<Duration>) -> Timestamp {
+    /// `longest` is the mount's bound for tokens that have none of their own.
+    pub fn renewed_until(&self, now: Timestamp, increment: Option<Duration>, longest: Duration) -> Timestamp {
         let wanted = match (self.period, increment) {
             (0, Some(increment)) if !increment.is_zero() => increment,
             (0, _) => Duration::from_secs(self.creation_ttl),
             (period, _) => Duration::from_secs(period),
         };
-        let longest = crate::limits::LEASE_TTL_MAX;
         let cap = match (self.explicit_max_ttl, self.period) {
             (0, 0) => self.created.plus(longest),
             (0, _) => Timestamp(u64::MAX),
@@ -177,7 +177,8 @@ mod tests {
         let check = |change: fn(&mut Token), increment: Option<u64>, expect: u64| {
             let mut token = Token { creation_ttl: 60, ..token() };
             change(&mut token);
-            let until = token.renewed_until(now, increment.map(Duration::from_secs));
+            let until =
+                token.renewed_until(now, increment.map(Duration::from_secs), crate::limits::LEASE_TTL_MAX);
             assert_eq!(until.unix_seconds(), expect, "{token:?}");
         };
         check(|_| (), None, 160);

@@ -3,7 +3,7 @@
 
 use super::record::Ledger;
 use crate::{
-    engine::{Access, Engine, FieldKind, Mount, Params, Route, engine_of},
+    engine::{Access, Engine, FieldKind, Mount, Params, Route, engine_of, is_nothing},
     error::{Error, ErrorKind},
     policy,
     request::{Operation, Request},
@@ -110,15 +110,7 @@ impl Admitted<'_> {
     pub(super) fn check_refused(&self, request: &Request) -> Result<(), Error> {
         let refused = self.route.fields.iter().filter(|field| field.kind == FieldKind::Refused);
         for field in refused {
-            let value = request.fields.get(field.name);
-            let empty = value.is_none_or(|value| match value {
-                serde_json::Value::Null | serde_json::Value::Bool(false) => true,
-                serde_json::Value::String(text) => text.is_empty(),
-                serde_json::Value::Array(list) => list.is_empty(),
-                serde_json::Value::Number(number) => number.as_u64() == Some(0),
-                _ => false,
-            });
-            if !empty {
+            if !request.fields.get(field.name).is_none_or(is_nothing) {
                 return Err(Error::invalid(format!(
                     "field {:?} is not available here; leave it out",
                     field.name

@@ -24,13 +24,14 @@ mod secret;
 pub mod v1;
 mod versions;
 
-use super::Engine;
+use super::{Engine, Place};
 pub(in crate::engine) use routes::LIST_FIELDS;
 
 /// KV version 2.
 pub const ENGINE: Engine = Engine {
     kind: "kv",
     variant: "2",
+    place: Place::Secrets,
     summary: "Secrets under paths, with versions, check-and-set, soft delete and a history.",
     routes: routes::ROUTES,
     target: Some(target),

@@ -4,9 +4,8 @@ use super::{flat, list::list_below};
 use crate::{
     Operation,
     cx::Cx,
-    engine::{Access, Call, Engine, FREE, Route},
+    engine::{Access, Call, Engine, FREE, Place, Route},
     error::Error,
-    limits,
     request::Reply,
 };
 
@@ -16,6 +15,7 @@ const ROOT: &str = "d/";
 pub const ENGINE: Engine = Engine {
     kind: "kv",
     variant: "1",
+    place: Place::Secrets,
     target: None,
     summary: "Secrets under paths; a write overwrites. Version 2 keeps what was before.",
     routes: ROUTES,
@@ -62,7 +62,7 @@ const ROUTES: &[Route] = &[
 
 async fn read(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let (mut reply, item) = flat::read(cx, ROOT, &call).await?;
-    reply.lease.duration = flat::stated_ttl(&item)?.unwrap_or(limits::LEASE_TTL_DEFAULT);
+    reply.lease.duration = flat::stated_ttl(&item)?.unwrap_or(cx.mount().default_ttl());
     Ok(reply)
 }
 

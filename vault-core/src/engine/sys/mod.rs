@@ -6,7 +6,7 @@ mod lifecycle;
 mod mounts;
 mod tools;
 
-use super::{Access, Engine, Field, FieldKind, Handler, Route};
+use super::{Access, Engine, Field, FieldKind, Handler, Place, Route, joined, rows};
 use crate::Operation::{self, Read, Write};
 use FieldKind::{Any, Boolean, Integer, List as ListKind, Refused, Text};
 
@@ -14,9 +14,10 @@ use FieldKind::{Any, Boolean, Integer, List as ListKind, Refused, Text};
 pub(super) const ENGINE: Engine = Engine {
     kind: "system",
     variant: "",
+    place: Place::BuiltIn,
     target: None,
     summary: "Operating the vault: seal, keys, mounts, health.",
-    routes: ROUTES,
+    routes: &joined::<{ rows(TABLES) }>(TABLES),
 };
 
 const INIT: &[Field] = &[
@@ -63,8 +64,6 @@ const RANDOM: &[Field] = &[
     Field::new("format", Text, "`base64` (default) or `hex`."),
 ];
 
-const OPENAPI: &[Field] =
-    &[Field::new("generic_mount_paths", Any, "Ignored: mounts stand under their own paths.")];
 const METRICS: &[Field] = &[Field::new("format", Text, "Of the text; front-ends decide.")];
 
 const fn row(
@@ -78,7 +77,10 @@ const fn row(
     Route { operation, pattern, access, summary, fields, example: "{}", handler }
 }
 
-use Access::{Login, Open, Probe, Sudo, Token};
+use Access::{Open, Probe, Sudo, Token};
+
+/// All rows; what is large has its table in its own file.
+const TABLES: &[&[Route]] = &[ROUTES, mounts::ROUTES];
 
 const ROUTES: &[Route] = &[
     row(Read, "health", Probe, "State of the node, for load balancers.", HEALTH, |cx, _| {
@@ -121,28 +123,6 @@ const ROUTES: &[Route] = &[
         Box::pin(keys::rotate(cx))
     }),
     row(Write, "rotate/keyring", Sudo, "The same.", &[], |cx, _| Box::pin(keys::rotate(cx))),
-    row(Read, "mounts", Token, "All secrets engines.", &[], |cx, _| Box::pin(mounts::all(cx, false))),
-    row(Read, "auth", Token, "All auth methods.", &[], |cx, _| Box::pin(mounts::all(cx, true))),
-    row(
-        Read,
-        "mounts/{path*}",
-        Token,
-        "One secrets engine, or with `/tune` its settings.",
-        &[],
-        |cx, call| Box::pin(mounts::one(cx, call, "")),
-    ),
-    row(Read, "auth/{path*}", Token, "One auth method, or with `/tune` its settings.", &[], |cx, call| {
-        Box::pin(mounts::one(cx, call, "auth/"))
-    }),
-    row(Read, "internal/ui/mounts", Login, "What the token may see of the mounts.", &[], |cx, _| {
-        Box::pin(mounts::visible(cx))
-    }),
-    row(Read, "internal/ui/mounts/{path*}", Login, "The mount that serves a path.", &[], |cx, call| {
-        Box::pin(mounts::serving(cx, call))
-    }),
-    row(Read, "internal/specs/openapi", Login, "What the token may see, as OpenAPI.", OPENAPI, |cx, _| {
-        Box::pin(mounts::openapi(cx))
-    }),
     row(Read, "internal/ui/resultant-acl", Token, "What the token may do.", &[], |cx, _| {
         Box::pin(capabilities::resultant_acl(cx))
     }),

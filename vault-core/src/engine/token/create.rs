@@ -5,9 +5,8 @@ use crate::{
     cx::Cx,
     engine::Call,
     error::Error,
-    limits::LEASE_TTL_MAX,
     request::Reply,
-    token::{DEFAULT, Identity, NewToken, PREFIX, issue, make_token_text},
+    token::{DEFAULT, Identity, NewToken, PREFIX, TtlBounds, issue, make_token_text},
 };
 
 pub(super) async fn create(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
@@ -25,7 +24,8 @@ async fn make(cx: &mut Cx, call: Call<'_>, orphan: bool) -> Result<Reply, Error>
     if orphan && !parent.is_root() && call.request.path.ends_with("create") {
         return Err(Error::invalid("root or sudo privileges required to create orphan token"));
     }
-    let new = asked(&parent, call, orphan)?;
+    let bounds = TtlBounds { default: cx.mount().default_ttl(), max: cx.mount().max_ttl() };
+    let new = NewToken { bounds, ..asked(&parent, call, orphan)? };
     let warning = capped(&new);
     let text = token_text(cx, &parent, call)?;
     // EXPOSE: the token's index is a keyed hash of its text.
@@ -74,6 +74,7 @@ fn asked(parent: &Identity, call: Call<'_>, orphan: bool) -> Result<NewToken, Er
         renewable: call.boolean("renewable")?.unwrap_or(true),
         num_uses: call.integer("num_uses")?,
         ancestors: if orphan { Vec::new() } else { NewToken::below(parent)? },
+        ..NewToken::default()
     })
 }
 
@@ -119,10 +120,10 @@ fn token_text(cx: &Cx, parent: &Identity, call: Call<'_>) -> Result<Secret<Strin
 }
 
 fn capped(new: &NewToken) -> Option<String> {
-    let asked = new.ttl.filter(|ttl| *ttl > LEASE_TTL_MAX && new.period.is_none())?;
+    let asked = new.ttl.filter(|ttl| *ttl > new.bounds.max && new.period.is_none())?;
     Some(format!(
         "TTL of {}s exceeded the effective max_ttl of {}s; TTL value is capped accordingly",
         asked.as_secs(),
-        LEASE_TTL_MAX.as_secs()
+        new.bounds.max.as_secs()
     ))
 }

@@ -5,7 +5,7 @@ mod find;
 mod renew;
 mod revoke;
 
-use super::{Access, Engine, Field, FieldKind, Route};
+use super::{Access, Engine, Field, FieldKind, Place, Route};
 use crate::Operation::{List, Read, Write};
 use FieldKind::{Any, Boolean, Integer, List as ListKind, Map, Refused, Seconds, Text};
 
@@ -13,6 +13,7 @@ use FieldKind::{Any, Boolean, Integer, List as ListKind, Map, Refused, Seconds, 
 pub(super) const ENGINE: Engine = Engine {
     kind: "token",
     variant: "",
+    place: Place::BuiltIn,
     target: None,
     summary: "Tokens: create, look up, renew and revoke.",
     routes: ROUTES,

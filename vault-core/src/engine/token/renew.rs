@@ -56,7 +56,7 @@ fn extend(
     }
     let increment = call.duration("increment")?;
     let now = cx.now();
-    let until = token.renewed_until(now, increment);
+    let until = token.renewed_until(now, increment, cx.mount().max_ttl());
     let renewed = Token { expires: Some(until), last_renewal: Some(now), ..token };
     cx.replace_json(item, &renewed)?;
     cx.put(&due_key(hash, until), &[])?;

@@ -1,46 +1,55 @@
 //! Mounts, read only: as tables, one by one, and as clients ask before they read a secret.
 
+use super::tune::show as show_config;
 use crate::{
     cx::Cx,
     engine::{Call, Mount, openapi::document},
     error::{Error, ErrorKind},
-    limits::LEASE_TTL_DEFAULT,
     policy,
     request::{Reply, Shape},
     system::API_VERSION,
 };
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 pub(super) async fn all(cx: &mut Cx, auth: bool) -> Result<Reply, Error> {
     let table = cx.system().mounts().await?;
-    let wanted = table.iter().filter(|mount| is_public(mount) && mount.path.starts_with("auth/") == auth);
+    let wanted = table.iter().filter(|mount| is_public(mount) && mount.is_auth() == auth);
     let name = |mount: &Mount| mount.path.strip_prefix("auth/").unwrap_or(&mount.path).to_owned();
     let entries: Map<String, Value> = wanted.map(|mount| (name(mount), describe(mount))).collect();
     Reply::shaped(Shape::Double, &entries)
 }
 
 pub(super) async fn one(cx: &mut Cx, call: Call<'_>, below: &str) -> Result<Reply, Error> {
-    let path = call.param("path").trim_end_matches('/');
-    let (path, tune) = path.strip_suffix("/tune").map_or((path, false), |path| (path, true));
-    let wanted = format!("{below}{path}/");
-    let table = cx.system().mounts().await?;
-    let Some(mount) = table.iter().find(|mount| mount.path == wanted && is_public(mount)) else {
-        return Err(Error::invalid(format!("No secret engine mount at {path}/")));
-    };
-    Reply::shaped(Shape::Double, &if tune { tuning(mount) } else { describe(mount) })
+    let mount = find(cx, call.param("path"), below).await?;
+    Reply::shaped(Shape::Double, &describe(&mount))
 }
 
-/// What anybody sees without a token is nothing; with one, the mounts on which it may do something.
+/// The mount at a path, relative to `below`.
+pub(super) async fn find(cx: &Cx, path: &str, below: &str) -> Result<Arc<Mount>, Error> {
+    let path = path.trim_matches('/');
+    let what = if below.is_empty() { "secret engine" } else { "auth engine" };
+    let missing = || Error::invalid(format!("No {what} mount at {path}/"));
+    let table = cx.system().mounts().await?;
+    let mount = table.at(&format!("{below}{path}")).filter(|mount| is_public(mount));
+    mount.cloned().ok_or_else(missing)
+}
+
+/// A stranger sees the mounts whose listing says so; who holds a token, also those on which it may do something.
 pub(super) async fn visible(cx: &mut Cx) -> Result<Reply, Error> {
     let (mut secret, mut auth) = (Map::new(), Map::new());
-    if let Some(identity) = cx.identity().cloned() {
-        let table = cx.system().mounts().await?;
-        for mount in table.iter().filter(|mount| is_public(mount) && touches(&identity.policies, mount)) {
-            match mount.path.strip_prefix("auth/") {
-                Some(name) => auth.insert(name.to_owned(), describe(mount)),
-                None => secret.insert(mount.path.clone(), describe(mount)),
-            };
+    let policies = cx.identity().map(|identity| identity.policies.clone());
+    let table = cx.system().mounts().await?;
+    for mount in table.iter().filter(|mount| is_public(mount)) {
+        let known = policies.as_ref().is_some_and(|policies| touches(policies, mount));
+        if !known && mount.config.listing_visibility != "unauth" {
+            continue;
         }
+        let shown = if policies.is_some() { describe(mount) } else { introduce(mount) };
+        match mount.path.strip_prefix("auth/") {
+            Some(name) => auth.insert(name.to_owned(), shown),
+            None => secret.insert(mount.path.clone(), shown),
+        };
     }
     Reply::data(&json!({ "auth": auth, "secret": secret }))
 }
@@ -87,42 +96,35 @@ fn is_public(mount: &Mount) -> bool {
     mount.kind != policy::SECRET_MANAGER
 }
 
+/// What a stranger needs to know to log in.
+fn introduce(mount: &Mount) -> Value {
+    json!({ "type": mount.kind, "description": mount.description, "options": options_of(mount) })
+}
+
+fn options_of(mount: &Mount) -> Value {
+    if mount.options.is_empty() { Value::Null } else { json!(mount.options) }
+}
+
 fn describe(mount: &Mount) -> Value {
-    let options = if mount.options.is_empty() { Value::Null } else { json!(mount.options) };
-    let mut config = json!({ "default_lease_ttl": 0, "max_lease_ttl": 0, "force_no_cache": false });
-    if mount.path.starts_with("auth/") {
-        config["token_type"] = "default-service".into();
-    }
+    let mut config = json!({
+        "default_lease_ttl": mount.config.default_lease_ttl,
+        "max_lease_ttl": mount.config.max_lease_ttl,
+        "force_no_cache": mount.config.force_no_cache,
+    });
+    show_config(mount, &mut config);
     json!({
         "accessor": mount.accessor,
         "config": config,
         "deprecation_status": "supported",
         "description": mount.description,
         "external_entropy_access": false,
-        "local": false,
-        "options": options,
+        "local": mount.local,
+        "options": options_of(mount),
         "plugin_version": "",
         "running_plugin_version": "",
         "running_sha256": "",
-        "seal_wrap": false,
+        "seal_wrap": mount.seal_wrap,
         "type": mount.kind,
         "uuid": mount.uuid,
     })
-}
-
-fn tuning(mount: &Mount) -> Value {
-    let ttl = LEASE_TTL_DEFAULT.as_secs();
-    let mut data = json!({
-        "default_lease_ttl": ttl,
-        "max_lease_ttl": ttl,
-        "force_no_cache": false,
-        "description": mount.description,
-    });
-    if !mount.options.is_empty() {
-        data["options"] = json!(mount.options);
-    }
-    if mount.path.starts_with("auth/") {
-        data["token_type"] = "default-service".into();
-    }
-    data
 }

@@ -1,0 +1,69 @@
+//! Removes what stood below mounts that were disabled. Nothing leads there any more, and nothing can be written there:
+//! every write is held to its lane's epoch, which the disabling replaced. The tombstone goes last.
+
+use super::{Job, background::Background};
+use crate::{
+    error::Error,
+    limits::{EXPIRE_PAGE, SWEEP_PAGES},
+    store::{Entry, Key, Op},
+    system::{System, UNMOUNTED_PREFIX},
+};
+use serde::Deserialize;
+use std::time::Duration;
+
+pub(super) const JOB: Job = Job {
+    name: "sweep-mounts",
+    every: Duration::from_secs(5),
+    activate: |system| Box::pin(activate(system)),
+};
+
+/// What is left of a mount (format 1); its id is in the key.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Unmounted {
+    format: u8,
+    path: String,
+}
+
+async fn activate(system: &System) -> Result<(), Error> {
+    let Some(background) = Background::start(system) else { return Ok(()) };
+    for tombstone in background.page(UNMOUNTED_PREFIX, EXPIRE_PAGE).await? {
+        sweep(&background, &tombstone).await?;
+    }
+    Ok(())
+}
+
+/// A bounded piece of one mount.
+async fn sweep(background: &Background<'_>, tombstone: &Entry) -> Result<(), Error> {
+    let Unmounted { format, path } =
+        background.open(tombstone, |bytes| serde_json::from_slice(bytes).ok())?;
+    if format != 1 {
+        return Err(Error::internal(format!("{} is of format {format}", tombstone.key)));
+    }
+    let below = format!("ns/0/m/{}/", &tombstone.key.as_str()[UNMOUNTED_PREFIX.len()..]);
+    for _ in 0..SWEEP_PAGES {
+        let page = background.page(&below, EXPIRE_PAGE).await?;
+        let mut ops: Vec<(Key, Op)> =
+            page.into_iter().map(|entry| (entry.key, Op::Remove(entry.rev))).collect();
+        let done = ops.is_empty();
+        if done {
+            ops.push((tombstone.key.clone(), Op::Remove(tombstone.rev)));
+        }
+        // If another node was first, it goes on with it.
+        if !background.try_submit("sweep", &path, ops).await? || done {
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_tombstone_format_1() {
+        let golden = r#"{"format":1,"path":"kv/"}"#;
+        let expect = Unmounted { format: 1, path: "kv/".into() };
+        assert_eq!(serde_json::from_str::<Unmounted>(golden).unwrap(), expect);
+    }
+}

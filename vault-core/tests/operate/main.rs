@@ -1,0 +1,6 @@
+//! Operating a vault through the one door, on one node and on several over one store: mounts.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod house;
+mod mounts;
