@@ -53,6 +53,10 @@ fn components() -> Value {
             "Invalid": error("Change the request; the message says what."),
             "Denied": error("No token, a bad one, or no right."),
             "Missing": error("Not there."),
+            "Unsupported": error("The path is there, this operation on it is not."),
+            "TooLarge": error("Send less."),
+            "MediaType": error("Send it as application/merge-patch+json."),
+            "RateLimited": error("Wait as long as Retry-After says."),
             "Unavailable": error("Sealed, or the store does not answer."),
         },
     })
@@ -123,8 +127,17 @@ fn responses(operation: Operation) -> Value {
         "400": reference("Invalid"),
         "403": reference("Denied"),
         "404": reference("Missing"),
+        "405": reference("Unsupported"),
+        "429": reference("RateLimited"),
         "503": reference("Unavailable"),
     });
+    if matches!(operation, Operation::Write | Operation::Patch) {
+        all["202"] = json!({ "description": "Begun; work goes on." });
+        all["413"] = reference("TooLarge");
+    }
+    if operation == Operation::Patch {
+        all["415"] = reference("MediaType");
+    }
     if !matches!(operation, Operation::Read | Operation::List) {
         all["204"] = json!({ "description": "Done; there is nothing to say." });
     }
