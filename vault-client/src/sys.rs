@@ -121,6 +121,13 @@ impl Client {
         self.typed(self.write("sys/unseal", &body).await?)
     }
 
+    /// Gives a share to hand the vault over to the seal that the server is configured with.
+    pub async fn unseal_migrate(&self, share: &SecretString) -> Result<SealStatus, Error> {
+        // EXPOSE: the share goes to the server, which is the purpose of the call.
+        let body = json!({"key": share.expose_secret().trim(), "migrate": true});
+        self.typed(self.write("sys/unseal", &body).await?)
+    }
+
     /// Forgets the shares given so far.
     pub async fn unseal_reset(&self) -> Result<SealStatus, Error> {
         self.typed(self.write("sys/unseal", &json!({"reset": true})).await?)

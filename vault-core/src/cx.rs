@@ -71,6 +71,8 @@ pub struct Cx {
     pub(crate) ahead: Option<(Key, Option<Entry>)>,
     pub(crate) staged: Vec<(Key, Op)>,
     pub(crate) effects: Vec<Effect>,
+    /// What is staged is committed even if the answer is a refusal.
+    pub(crate) stands: bool,
     pub(crate) notes: Notes,
 }
 
@@ -97,6 +99,7 @@ impl Cx {
             ahead: None,
             staged,
             effects,
+            stands: false,
             notes,
         }
     }

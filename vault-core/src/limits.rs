@@ -62,6 +62,16 @@ pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const SECRET_MANAGER_BYTES_MAX: usize = 1024 * 1024;
 /// Shares of a Shamir split: x is a non-zero byte.
 pub const SHARES_MAX: usize = 255;
+/// Most encryptions under one key term that an operator may choose, and what holds where nobody chose: Vault's number,
+/// nine tenths of 2^32. Each boot's data key stays below [`BOOT_ENCRYPTIONS_MAX`] in any case.
+pub const ROTATE_OPERATIONS_MAX: u64 = 3_865_470_566;
+/// Fewest, as Vault has it: a rotation re-wraps everything.
+pub const ROTATE_OPERATIONS_MIN: u64 = 1_000_000;
+/// Shortest time between rotations by age, for the same reason; Vault's number.
+pub const ROTATE_INTERVAL_MIN: Duration = Duration::from_secs(24 * 3_600);
+/// How long a ceremony may take from its first request: people in every time zone have had a working day. No longer,
+/// because the shares given so far lie, sealed, in the store meanwhile.
+pub const CEREMONY_TTL: Duration = Duration::from_secs(24 * 3_600);
 /// Encryptions under one data key before a new boot id is taken; far below GCM's 2^32 (NIST SP 800-38D §8.3).
 pub const BOOT_ENCRYPTIONS_MAX: u64 = 1 << 30;
 /// Data keys of earlier boots kept scheduled in memory.

@@ -6,6 +6,7 @@ mod record;
 
 use crate::{
     audit::{Change, SubmitError},
+    barrier::Fault,
     cx::Cx,
     engine::{Access, Call},
     error::{Error, ErrorKind},
@@ -119,8 +120,15 @@ impl Vault {
         let epoch = unsealed.lane().epoch_key();
         let guess = unsealed.last_mounts();
         let target = admit::target(&guess, request);
-        let mut seen =
-            read_identity(&*backend, unsealed.barrier(), epoch, text, target.as_ref(), now).await?;
+        let read = || read_identity(&*backend, unsealed.barrier(), epoch, text, target.as_ref(), now);
+        let mut seen = match read().await {
+            // Another node has rotated and re-wrapped the token before this one heard of the new key.
+            Err(error) if Fault::is_behind(&error) => {
+                self.system.reload_keyring().await?;
+                read().await?
+            }
+            seen => seen?,
+        };
         let epoch_rev = seen.watched.first().and_then(|(_, rev)| *rev);
         let mounts = unsealed.mounts(&*backend, epoch_rev).await?;
         if !Arc::ptr_eq(&guess, &mounts) {
@@ -151,7 +159,8 @@ impl Vault {
     ) -> Attempt {
         let identity = self.identity_for(request, &seen);
         let mut ledger = record::Ledger::new(request, identity.as_deref(), now);
-        let admitted = admit(mounts, identity.as_deref(), request, &mut ledger);
+        let ceremonies = self.system.settings().unauthenticated_ceremonies;
+        let admitted = admit(mounts, identity.as_deref(), request, ceremonies, &mut ledger);
         let (answer, cx) = match admitted {
             Ok(admitted) => {
                 let mount = Arc::clone(admitted.mount);
@@ -185,11 +194,11 @@ impl Vault {
         cx: Option<Cx>,
         answer: Result<Reply, Error>,
     ) -> Attempt {
-        let (mut ops, mut effects, notes) = match cx {
-            Some(cx) => (cx.staged, cx.effects, cx.notes),
+        let (mut ops, mut effects, notes, stands) = match cx {
+            Some(cx) => (cx.staged, cx.effects, cx.notes, cx.stands),
             None => Default::default(),
         };
-        if answer.is_err() {
+        if answer.is_err() && !stands {
             ops.clear();
             effects.clear();
         }
@@ -270,7 +279,7 @@ impl Vault {
     async fn attempt_sealed(&self, request: &Request, now: Timestamp) -> Result<Reply, Error> {
         let mounts = MountTable::built_in();
         let mut ledger = record::Ledger::new(request, None, now);
-        let admitted = match admit(&mounts, None, request, &mut ledger) {
+        let admitted = match admit(&mounts, None, request, false, &mut ledger) {
             Ok(admitted) if matches!(admitted.route.access, Access::Probe | Access::Open) => admitted,
             Ok(_) | Err(_) => return Err(Error::sealed()),
         };

@@ -67,6 +67,7 @@ impl App {
     /// Asks the door in a task of its own: a client that leaves does not cut its request in half.
     pub(crate) async fn ask(&self, request: CoreRequest) -> Result<Reply, Error> {
         let address = request.remote.address;
+        let stranger = request.token.is_none();
         let span = tracing::info_span!("request", id = request.id, operation = request.operation.as_str());
         let door = Arc::clone(&self.door);
         let result = match tokio::spawn(async { door.handle(request).await }.instrument(span)).await {
@@ -74,7 +75,9 @@ impl App {
             // A panic's text may hold anything: the hook has printed where it was.
             Err(_) => Err(Error::internal("the request's task ended without an answer")),
         };
-        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unauthenticated) {
+        // A stranger at a ceremony is told that it is not served without a token.
+        let refused = |kind| kind == ErrorKind::Unauthenticated || stranger && kind == ErrorKind::Unsupported;
+        if result.as_ref().is_err_and(|error| refused(error.kind())) {
             self.refusals.take(address);
         }
         result

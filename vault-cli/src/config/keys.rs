@@ -45,6 +45,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("master_key_file", Kind::Text, &["MASTER_KEY_FILE"]),
     key("secret_manager_api", Kind::Flag, &["SECRETHUB_SECRET_MANAGER_API"]),
     key("secret_manager_token_required", Kind::Flag, &["SECRETHUB_SECRET_MANAGER_TOKEN_REQUIRED"]),
+    key("unauthenticated_ceremonies", Kind::Flag, &["SECRETHUB_UNAUTHENTICATED_CEREMONIES"]),
     key("audit_enabled", Kind::Flag, &["AUDIT_ENABLED"]),
     key("audit_ttl_days", Kind::Number, &["AUDIT_TTL_DAYS"]),
     key("audit_file", Kind::Text, &["SECRETHUB_AUDIT_FILE"]),

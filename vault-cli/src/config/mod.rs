@@ -41,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) master_key_file: Option<PathBuf>,
     pub(crate) secret_manager_api: Option<bool>,
     pub(crate) secret_manager_token_required: Option<bool>,
+    pub(crate) unauthenticated_ceremonies: Option<bool>,
     pub(crate) audit_enabled: Option<bool>,
     pub(crate) audit_ttl_days: Option<u32>,
     pub(crate) audit_file: Option<PathBuf>,

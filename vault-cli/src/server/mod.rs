@@ -86,6 +86,7 @@ impl Plan {
                 default_mounts: config.mounts()?,
                 master_key,
                 secret_manager: config.secret_manager(has_key)?,
+                unauthenticated_ceremonies: config.unauthenticated_ceremonies.unwrap_or(false),
                 audit_enabled: config.audit_enabled.unwrap_or(defaults.audit_enabled),
                 audit_ttl_days: config.audit_ttl_days.unwrap_or(defaults.audit_ttl_days),
                 cluster_name: config.cluster_name.clone().unwrap_or(defaults.cluster_name),

@@ -38,6 +38,13 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Does a value fail to open only because this node has yet to load the newest keyring.
+    pub fn is_behind(error: &Error) -> bool {
+        Self::of(error).is_some_and(|fault| matches!(fault.what, Broken::UnknownTerm(_)))
+    }
+}
+
 impl Broken {
     /// The error that a caller gets; only an unknown term is worth another try.
     pub(super) fn at(self, key: &str) -> Error {

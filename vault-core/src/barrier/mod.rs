@@ -9,7 +9,9 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`seal`](Seal), `wrap`, `static_seal`, `shamir_seal` | who guards the root key; the document `sys/seal` |
-//! | `progress` | the shares given so far on this node |
+//! | `quorum` | the shares given so far for one guard |
+//! | `handover` | new guards for the root that a quorum opened |
+//! | `progress` | the attempt to unseal on this node |
 //! | `keyring` | terms and named keys; the entry `sys/keyring` |
 //! | `envelope` | the bytes of a sealed value |
 //! | `data_keys` | scheduled keys of other boots |
@@ -23,9 +25,11 @@ mod birth;
 mod data_keys;
 mod envelope;
 mod fault;
+mod handover;
 mod keyring;
 mod lane_keys;
 mod progress;
+mod quorum;
 mod rewrap;
 mod root;
 mod seal;
@@ -41,8 +45,10 @@ mod tests;
 
 pub use birth::{Birth, NewSeal, make_vault};
 pub use fault::{Broken, Fault};
+pub use handover::Holders;
 pub use keyring::Keyring;
 pub use progress::UnsealProgress;
+pub use quorum::{Opened, Quorum};
 pub use rewrap::{Rewrapped, rewrap_page};
 pub use root::RootKey;
 pub use seal::{Seal, SealFile};

@@ -1,21 +1,14 @@
-//! [`UnsealProgress`]: the shares given so far on this node. It counts distinct shares only, believes nothing before a
-//! check value and an authenticated decryption agree, and starts over when a full set was wrong.
+//! [`UnsealProgress`]: the attempt to unseal that is under way on this node, and its shares.
 
-use super::{RootKey, SealFile, shamir_seal::point, wrap::Wrap, wrap::make_uuid};
-use crate::{
-    Error, Key32, Secret,
-    crypto::{CryptoProvider, same, shamir},
-    host::Host,
-};
-use std::{collections::BTreeMap, fmt};
-use uuid::Uuid;
+use super::{Guard, Opened, Quorum, SealFile, wrap::make_uuid};
+use crate::{Error, Secret, crypto::CryptoProvider, host::Host};
+use std::fmt;
 
 /// The shares of one attempt to unseal. Node-local; shares are wiped by [`UnsealProgress::reset`] and on drop.
 #[derive(Default)]
 pub struct UnsealProgress {
     nonce: String,
-    wrap: Option<Uuid>,
-    shares: BTreeMap<u8, Secret<Vec<u8>>>,
+    quorum: Option<Quorum>,
 }
 
 impl UnsealProgress {
@@ -24,36 +17,37 @@ impl UnsealProgress {
         Self::default()
     }
 
-    /// Adds a share. `Some(root)` when it completes a right set; the attempt is then over.
-    ///
-    /// A share that was already given counts once. `Invalid`, and not counted: a malformed share, and another share
-    /// under a number already given. `Invalid`, and the attempt starts over: a full set that does not open the vault.
+    /// Adds a share of whom [`SealFile::authority`] names. `Some` when it completes a right set; the attempt is then
+    /// over. See [`Quorum::give`].
     pub fn add(
         &mut self,
         crypto: CryptoProvider,
         host: &dyn Host,
         file: &SealFile,
         share: &Secret<Vec<u8>>,
-    ) -> Result<Option<RootKey>, Error> {
-        let wrap = file.shamir().ok_or_else(|| {
-            Error::invalid(
+    ) -> Result<Option<Opened>, Error> {
+        let wrap = file.authority();
+        if wrap.guard() == Guard::Static {
+            return Err(Error::invalid(
                 "this vault is not sealed with key shares; it unseals at start with its MASTER_KEY",
-            )
-        })?;
-        self.begin(host, wrap);
-        self.count_in(share)?;
-        if self.count() < wrap.guard.counts().1 {
-            return Ok(None);
+            ));
         }
-        let root = self.combine(crypto, wrap);
-        self.reset();
-        root.map(Some)
+        // A seal that was changed under a running attempt starts it over.
+        if self.quorum.as_ref().is_none_or(|quorum| !quorum.is_of(wrap)) {
+            self.nonce = make_uuid(host).to_string();
+        }
+        let quorum = self.quorum.get_or_insert_with(|| Quorum::of(wrap));
+        let given = quorum.give(crypto, wrap, share);
+        let over = given.as_ref().is_ok_and(Option::is_some) || given.is_err() && quorum.count() == 0;
+        if over {
+            self.reset();
+        }
+        given
     }
 
     /// Distinct shares given so far.
     pub fn count(&self) -> u8 {
-        // A point is a non-zero byte, so there are at most 255.
-        self.shares.len() as u8
+        self.quorum.as_ref().map_or(0, Quorum::count)
     }
 
     /// Names the attempt, so that several people can see that they take part in the same; empty before the first
@@ -66,54 +60,11 @@ impl UnsealProgress {
     pub fn reset(&mut self) {
         *self = Self::default();
     }
-
-    /// Starts an attempt, or starts over when the seal was changed under a running one.
-    fn begin(&mut self, host: &dyn Host, wrap: &Wrap) {
-        if self.wrap != Some(wrap.id) {
-            self.reset();
-            self.wrap = Some(wrap.id);
-            self.nonce = make_uuid(host).to_string();
-        }
-    }
-
-    fn count_in(&mut self, share: &Secret<Vec<u8>>) -> Result<(), Error> {
-        let point = point(share)?;
-        let bytes = share.expose();
-        match self.shares.get(&point) {
-            Some(known) if same(known.expose(), bytes) => Ok(()),
-            Some(_) => Err(Error::invalid(format!(
-                "another key share with the number {point} was already given; this one was not counted. \
-                 If the first was wrong, start over with reset"
-            ))),
-            None => {
-                self.shares.insert(point, Secret::new(bytes.clone()));
-                Ok(())
-            }
-        }
-    }
-
-    fn combine(&self, crypto: CryptoProvider, wrap: &Wrap) -> Result<RootKey, Error> {
-        let shares: Vec<&[u8]> = self.shares.values().map(|share| share.expose().as_slice()).collect();
-        let wrong = || {
-            Error::invalid(
-                "these key shares do not open this vault: at least one is wrong or of another vault (or sys/seal \
-                 was changed). None was kept; start again with the first share",
-            )
-        };
-        let combined = shamir::combine(&shares).map_err(|_| wrong())?;
-        let key = key32(&combined).ok_or_else(wrong)?;
-        wrap.open(crypto, &key).map_err(|_| wrong())
-    }
-}
-
-fn key32(bytes: &Secret<Vec<u8>>) -> Option<Key32> {
-    let bytes: &[u8; 32] = bytes.expose().as_slice().try_into().ok()?;
-    Some(Secret::init(|key: &mut [u8; 32]| key.copy_from_slice(bytes)))
 }
 
 impl fmt::Debug for UnsealProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UnsealProgress({} shares, nonce {:?})", self.shares.len(), self.nonce)
+        write!(f, "UnsealProgress({} shares, nonce {:?})", self.count(), self.nonce)
     }
 }
 
@@ -125,6 +76,7 @@ mod tests {
         fixture::{Seeded, boot, entry, providers, vault},
         make_vault,
     };
+    use uuid::Uuid;
 
     fn sealed(crypto: CryptoProvider, shares: u8, threshold: u8, seed: u64) -> (SealFile, Shares) {
         let seal = NewSeal::Shamir { shares, threshold };

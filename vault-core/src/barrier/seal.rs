@@ -15,7 +15,7 @@ use crate::{
     store::{Entry, Sealed},
 };
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use uuid::Uuid;
 
@@ -57,7 +57,9 @@ impl SealFile {
         }
         let wraps = document.wraps.iter().map(WrapText::parse).collect::<Option<Vec<Wrap>>>();
         let mut wraps = wraps.filter(|wraps| wraps.len() <= WRAPS_MAX).unwrap_or_default().into_iter();
-        let first = wraps.next().ok_or_else(|| refuse(Broken::Malformed))?;
+        // Recovery keys stand beside a guard, never in its place.
+        let guards = |wrap: &Wrap| !matches!(wrap.guard, Guard::Recovery { .. });
+        let first = wraps.next().filter(guards).ok_or_else(|| refuse(Broken::Malformed))?;
         Ok(Self { first, others: wraps.collect() })
     }
 
@@ -71,6 +73,16 @@ impl SealFile {
     /// Who guards the vault: `shamir` or `static`.
     pub fn kind(&self) -> &'static str {
         self.first.guard.kind()
+    }
+
+    /// What the guard in force wrapped.
+    pub fn in_force(&self) -> &Wrap {
+        &self.first
+    }
+
+    /// The same with its numbers.
+    pub fn guard(&self) -> Guard {
+        self.first.guard
     }
 
     /// Shares given out; 1 where nobody shares.
@@ -102,6 +114,30 @@ impl SealFile {
     /// The wrap that key shares open, if there is one.
     pub(super) fn shamir(&self) -> Option<&Wrap> {
         self.wraps().find(|wrap| matches!(wrap.guard, Guard::Shamir { .. }))
+    }
+
+    /// The wrap that recovery shares open, if there is one.
+    pub fn recovery(&self) -> Option<&Wrap> {
+        self.wraps().find(|wrap| matches!(wrap.guard, Guard::Recovery { .. }))
+    }
+
+    /// Whose shares authorise what changes the guards or makes a root token: those that unseal; where the vault
+    /// unseals itself, its recovery shares; and while there are none, the one who holds the guard's own key.
+    pub fn authority(&self) -> &Wrap {
+        self.shamir().or_else(|| self.recovery()).unwrap_or(&self.first)
+    }
+
+    /// The same document with this wrap in the place of the one of its kind; recovery keys come beside the guard.
+    #[must_use]
+    pub fn with(&self, wrap: Wrap) -> Self {
+        let mut file = self.clone();
+        if file.kind() == wrap.guard.kind() {
+            file.first = wrap;
+        } else {
+            file.others.retain(|other| other.guard.kind() != wrap.guard.kind());
+            file.others.push(wrap);
+        }
+        file
     }
 }
 
@@ -156,8 +192,24 @@ impl WrapText {
                 Some(Guard::Shamir { shares, threshold })
             }
             ("static", 1, 1) => Some(Guard::Static),
+            ("recovery", shares, threshold) if 1 <= threshold && threshold <= shares => {
+                Some(Guard::Recovery { shares, threshold })
+            }
             _ => None,
         }
+    }
+}
+
+impl Serialize for Wrap {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        WrapText::of(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Wrap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrap = WrapText::deserialize(deserializer)?.parse();
+        wrap.ok_or_else(|| serde::de::Error::custom("not a wrap of format 1"))
     }
 }
 
@@ -183,6 +235,9 @@ mod tests {
         "eecc49fe8d90532778e903583479b1e0e7ee9bf55e86a67dfb69042c824e0a1801",
         "f845cd39b687cac5119801e19fd1dc02fceab1cebb903ce0aa1168995a8d23c303",
     ];
+
+    /// A static guard and recovery shares beside it.
+    const RECOVERY: &str = r#"{"version":1,"wraps":[{"id":"67ec8e65-a18d-4bbe-9e55-32fbeea293f8","kind":"static","created":"2025-11-22T00:00:00.000000Z","shares":1,"threshold":1,"check":"dc8e3cdd61367a307b87c28bef24561d","wrapped":"e5050b101d169256c15c0289558a1b9321c8474c6f2f0600aaaff3477359046befa2dad4c44443514a11a8310dba426bd3c59b8e6b3f9cc4b8485cbb"},{"id":"8aa2d790-d641-4387-a857-4c6fae6d9b6f","kind":"recovery","created":"2025-11-22T00:00:00.000000Z","shares":3,"threshold":2,"check":"0c686166eb47bbbe1f451b937e9b7190","wrapped":"fe8bcf144dd4fc9ac05daa4ba86676be1929ad8b71ded929fe0fb2d656e25409f9f03d923684823774a9aa83867af1979f7a8515464ab47731daa2eb"}]}"#;
 
     fn root() -> RootKey {
         RootKey::new(crate::Secret::new([0x52; 32]))
@@ -219,8 +274,29 @@ mod tests {
                 progress.add(crypto, &*host, &file, &share).unwrap()
             };
             assert!(add(SHARES[1]).is_none());
-            assert_eq!(add(SHARES[0]).unwrap().expose(), &[0x52; 32]);
+            assert_eq!(add(SHARES[0]).unwrap().into_root().expose(), &[0x52; 32]);
         }
+    }
+
+    #[test]
+    fn recovery_shares_stand_beside_a_guard() {
+        for crypto in providers() {
+            let host = Seeded::new(1);
+            let made = SealFile::new(StaticSeal::new(crypto, &*host, &master(b'k')).wrap_now(&root()));
+            let (seal, shares) = ShamirSeal::make(crypto, &*host, 3, 2).unwrap();
+            let made = made.with(seal.for_recovery().wrap_now(&root()));
+            assert_eq!(text(&made), RECOVERY);
+            let file = SealFile::parse(&stored(RECOVERY)).unwrap();
+            assert_eq!((file.kind(), file.shares(), file.threshold()), ("static", 1, 1));
+            assert_eq!(file.authority().guard, Guard::Recovery { shares: 3, threshold: 2 });
+            assert!(file.open_static(crypto, &master(b'k')).is_ok());
+            let mut quorum = crate::barrier::Quorum::of(file.authority());
+            assert!(quorum.give(crypto, file.authority(), &shares[2]).unwrap().is_none());
+            let opened = quorum.give(crypto, file.authority(), &shares[0]).unwrap().unwrap();
+            assert_eq!(opened.root.expose(), &[0x52; 32]);
+        }
+        let alone = SHAMIR.replace("\"shamir\"", "\"recovery\"");
+        assert!(SealFile::parse(&stored(&alone)).is_err(), "never in a guard's place");
     }
 
     /// What a store may change, from one character to whole fields, must never open.

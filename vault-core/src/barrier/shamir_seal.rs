@@ -47,6 +47,13 @@ impl<'a> ShamirSeal<'a> {
         Ok((Self { crypto, host, guard: Guard::Shamir { shares, threshold }, key }, made))
     }
 
+    /// The same people beside a guard without shares, not in its place.
+    #[must_use]
+    pub fn for_recovery(self) -> Self {
+        let (shares, threshold) = self.guard.counts();
+        Self { guard: Guard::Recovery { shares, threshold }, ..self }
+    }
+
     /// What [`Seal::wrap`] does; nothing here needs to wait.
     pub(super) fn wrap_now(&self, root: &RootKey) -> Wrap {
         Wrap::make(self.crypto, self.host, self.guard, &self.key, root)

@@ -32,28 +32,37 @@ pub enum Guard {
     },
     /// The environment, with the master key.
     Static,
+    /// People, beside a guard without shares: they authorise what its shares would, and take over if it is lost.
+    Recovery {
+        /// How many shares were given out.
+        shares: u8,
+        /// How many are needed.
+        threshold: u8,
+    },
 }
 
 impl Guard {
-    /// `shamir` or `static`, as it stands in `seal-status`.
+    /// `shamir`, `static` or `recovery`, as it stands in `sys/seal`.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Shamir { .. } => "shamir",
             Self::Static => "static",
+            Self::Recovery { .. } => "recovery",
         }
     }
 
     /// Shares given out and shares needed; one of one where nobody shares.
     pub fn counts(self) -> (u8, u8) {
         match self {
-            Self::Shamir { shares, threshold } => (shares, threshold),
+            Self::Shamir { shares, threshold } | Self::Recovery { shares, threshold } => (shares, threshold),
             Self::Static => (1, 1),
         }
     }
 
     fn label(self) -> Label {
         match self {
-            Self::Shamir { .. } => Label::ShamirSeal,
+            // The two differ in `about`, which is the derivation's context.
+            Self::Shamir { .. } | Self::Recovery { .. } => Label::ShamirSeal,
             Self::Static => Label::StaticSeal,
         }
     }
@@ -75,6 +84,11 @@ pub struct Wrap {
 }
 
 impl Wrap {
+    /// Who guards the key.
+    pub fn guard(&self) -> Guard {
+        self.guard
+    }
+
     /// Wraps the root under a guard's key.
     pub(super) fn make(
         crypto: CryptoProvider,

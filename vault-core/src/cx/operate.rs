@@ -3,11 +3,10 @@
 use super::{Cx, Item, json_bytes, store_error};
 use crate::{
     audit::{AuditPage, AuditQuery, AuditRow, Cursor, Head, checkpoint},
-    barrier::KEYRING_KEY,
+    barrier::{KEYRING_KEY, SEAL_KEY, SealFile},
     error::{Error, ErrorKind},
     id::BootId,
-    limits::SCAN_ENTRIES_MAX,
-    store::{Entry, Key, Limit, Op, Range, Sealed},
+    store::{Entry, Key, Op, Sealed},
 };
 use serde::Serialize;
 
@@ -31,31 +30,51 @@ impl Cx {
         self.stage(read.key.clone(), Op::Replace(read.rev, sealed))
     }
 
-    /// Replaces every lane's epoch entry, so that each lane's next request sees what this one changes. A lane that
-    /// registers meanwhile replaces `lanes`, which is guarded. Of two who do so at once one loses and starts again, so
-    /// what this request has seen of mounts and policies still stands when it is committed.
+    /// Who guards the root key, as it stands.
+    pub(crate) async fn seal_entry(&self) -> Result<(Entry, SealFile), Error> {
+        let found = self.system.entry(SEAL_KEY).await?;
+        let entry = found.ok_or_else(|| Error::internal("the seal file is missing"))?;
+        let file = SealFile::parse(&entry)?;
+        Ok((entry, file))
+    }
+
+    /// Stages new guards in place of those that were read.
+    pub(crate) fn stage_seal(&mut self, read: &Entry, file: &SealFile) -> Result<(), Error> {
+        self.stage(read.key.clone(), Op::Replace(read.rev, file.to_sealed()?))
+    }
+
+    /// Holds the commit to the guards that were read.
+    pub(crate) fn guard_seal(&mut self, read: &Entry) -> Result<(), Error> {
+        self.stage(read.key.clone(), Op::Guard(read.rev))
+    }
+
+    /// Lets what is staged stand although the request will be refused: a wrong set of shares is forgotten, and the
+    /// one who gave the last of them is told.
+    pub(crate) fn stand(&mut self) {
+        self.stands = true;
+    }
+
+    /// Creates a document of the root namespace, outside any mount.
+    pub(crate) fn create_root_document(&mut self, name: &str, document: &[u8]) -> Result<(), Error> {
+        let key = root_key(name)?;
+        let sealed = self.barrier()?.seal(&key, document)?;
+        self.stage(key, Op::Create(sealed))
+    }
+
+    /// Replaces every lane's epoch entry, so that each lane's next request sees what this one changes. Of two who do
+    /// so at once one loses and starts again, so what this request has seen of mounts and policies still stands when
+    /// it is committed.
     pub(crate) async fn advance_epochs(&mut self) -> Result<(), Error> {
-        let lanes = self.system.entry(crate::audit::LANES_KEY).await?;
-        let lanes = lanes.ok_or_else(|| Error::internal("the list of lanes is missing"))?;
-        self.stage(lanes.key.clone(), Op::Guard(lanes.rev))?;
-        let mut range = Range::prefix("epoch/");
-        loop {
-            let page = self
-                .backend
-                .scan(range.clone(), Limit::entries(SCAN_ENTRIES_MAX))
-                .await
-                .map_err(store_error)?;
-            let Some(last) = page.last() else { return Ok(()) };
-            range = range.after(last.key.as_str());
-            for entry in &page {
-                let seen = self.watched.iter().find(|(key, _)| *key == entry.key);
-                if seen.is_some_and(|(_, rev)| *rev != Some(entry.rev)) {
-                    return Err(Error::new(ErrorKind::Conflict, "the mounts or policies changed meanwhile"));
-                }
-                let sealed = self.barrier()?.seal(&entry.key, &[])?;
-                self.stage(entry.key.clone(), Op::Replace(entry.rev, sealed))?;
+        for (key, op) in self.system.epoch_changes(self.barrier()?).await? {
+            let seen = self.watched.iter().find(|(watched, _)| *watched == key);
+            if let (Some((_, seen)), Op::Replace(rev, _)) = (seen, &op)
+                && *seen != Some(*rev)
+            {
+                return Err(Error::new(ErrorKind::Conflict, "the mounts or policies changed meanwhile"));
             }
+            self.stage(key, op)?;
         }
+        Ok(())
     }
 
     /// A document of the root namespace, outside any mount; for looking only.

@@ -93,14 +93,14 @@ fn names(route: &Route) -> Vec<Value> {
 }
 
 fn operation(mount: &Mount, engine: &Engine, route: &Route) -> Value {
-    let open = !matches!(route.access, Access::Token | Access::Sudo);
+    let open = !matches!(route.access, Access::Token | Access::Sudo | Access::Ceremony);
     let mut described = json!({
         "summary": route.summary,
         "operationId": operation_id(mount, route),
         "tags": [engine.kind],
         "security": if open { json!([]) } else { json!([{ "token": [] }]) },
         "x-vault-unauthenticated": open,
-        "x-vault-sudo": route.access == Access::Sudo,
+        "x-vault-sudo": matches!(route.access, Access::Sudo | Access::Ceremony),
         "responses": responses(route.operation),
     });
     match route.operation {

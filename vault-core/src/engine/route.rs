@@ -23,6 +23,8 @@ pub enum Access {
     Token,
     /// The same, and the policy must grant `sudo`.
     Sudo,
+    /// The same again; and anybody where the operator has switched Vault's unauthenticated ceremonies on.
+    Ceremony,
 }
 
 /// What a field holds; parsing is lenient as Vault's is (`"7"` is 7, `"1h"` is 3600 seconds, `"a,b"` is a list).

@@ -2,15 +2,17 @@
 //! every node at once; it never assumes that its last run finished.
 
 mod background;
+mod expire_ceremonies;
 mod expire_tokens;
 mod prune_audit;
 mod rewrap;
+mod rotate_keyring;
 mod sweep_mounts;
 mod sweep_versions;
 
 pub(crate) use prune_audit::once as prune_audit_once;
 
-use crate::{error::Error, system::System};
+use crate::{barrier::Fault, error::Error, system::System};
 use futures::future::{BoxFuture, join_all};
 use std::time::Duration;
 
@@ -26,8 +28,15 @@ pub(crate) struct Job {
 }
 
 /// Every job of the product.
-const JOBS: &[Job] =
-    &[expire_tokens::JOB, prune_audit::JOB, rewrap::JOB, sweep_mounts::JOB, sweep_versions::JOB];
+const JOBS: &[Job] = &[
+    expire_ceremonies::JOB,
+    expire_tokens::JOB,
+    prune_audit::JOB,
+    rewrap::JOB,
+    rotate_keyring::JOB,
+    sweep_mounts::JOB,
+    sweep_versions::JOB,
+];
 
 /// Runs all jobs until dropped. A failure is logged and the job tried again at its next turn.
 pub(crate) async fn run(system: &System) {
@@ -40,8 +49,19 @@ async fn run_one(system: &System, job: &Job) {
         if system.unsealed().is_none() {
             continue;
         }
-        if let Err(error) = (job.activate)(system).await {
+        if let Err(error) = activate(system, job).await {
             tracing::warn!(job = job.name, %error, "background work failed and will be tried again");
         }
+    }
+}
+
+/// A node that no request has told of a new key learns of it here.
+async fn activate(system: &System, job: &Job) -> Result<(), Error> {
+    match (job.activate)(system).await {
+        Err(error) if Fault::is_behind(&error) => {
+            system.reload_keyring().await?;
+            (job.activate)(system).await
+        }
+        done => done,
     }
 }

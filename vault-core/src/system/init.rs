@@ -112,7 +112,7 @@ impl System {
         }
         let mut auth = None;
         if with_root_token {
-            let issued = self.first_token(&birth.barrier)?;
+            let issued = self.make_root_token(&birth.barrier)?;
             for (name, document) in &issued.entries {
                 let name = format!("ns/0/{name}");
                 create(&name, birth.barrier.seal(&key(&name)?, document)?)?;
@@ -174,7 +174,8 @@ impl System {
         wanted.iter().map(|mount| make(&mount.path, &mount.kind, &mount.variant)).collect()
     }
 
-    fn first_token(&self, barrier: &Barrier) -> Result<crate::token::Issued, Error> {
+    /// A root token that never ends; its maker stages its entries.
+    pub(crate) fn make_root_token(&self, barrier: &Barrier) -> Result<crate::token::Issued, Error> {
         let text = make_token_text(|bytes| barrier.make_bytes(bytes));
         // EXPOSE: the token's index is a keyed hash of its text.
         let hash = hex::encode(barrier.token_index(text.expose()));

@@ -1,8 +1,11 @@
 //! [`System`]: the vault as those see it who operate it: initialise, unseal, seal, rotate, status. Engines other
 //! than `sys` and `audit` never touch it.
 
+mod epochs;
 mod init;
+mod migrate;
 mod mounts;
+mod rotation;
 mod seal;
 mod settings;
 mod turnstile;
@@ -10,6 +13,7 @@ mod unsealed;
 
 pub use init::{InitReply, InitRequest};
 pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_path};
+pub(crate) use rotation::{ROTATE_POLICY_KEY, RotatePolicy};
 pub use seal::SealStatus;
 pub use settings::{DefaultMount, SecretManagerApi, Settings};
 pub(crate) use turnstile::Turnstile;
@@ -35,6 +39,9 @@ pub const API_VERSION: &str = concat!("1.15.6+secrethub.", env!("CARGO_PKG_VERSI
 /// First segments that no mount may take: built-in mounts and documented aliases.
 pub const RESERVED: &[&str] =
     &["sys", "auth", "cubbyhole", "identity", "audit", "secret-manager", "secrets", "apps", "agent"];
+
+/// Where running ceremonies stand: documents of the mount `sys/`.
+pub(crate) const CEREMONY_PREFIX: &str = "ns/0/m/system/ceremony/";
 
 /// What a request has done once its commit stands, and only then.
 pub(crate) enum Effect {

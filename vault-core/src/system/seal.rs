@@ -4,7 +4,7 @@ use super::{System, Unsealed, init::key};
 use crate::{
     Secret,
     audit::{Change, Lane, LaneParts},
-    barrier::{Barrier, KEYRING_KEY, RootKey, SEAL_KEY, SealFile},
+    barrier::{Barrier, Guard, KEYRING_KEY, RootKey, SEAL_KEY, SealFile},
     cx::store_error,
     error::Error,
     store::Entry,
@@ -38,9 +38,9 @@ pub struct SealStatus {
     pub version: String,
     /// No build date: builds are reproducible.
     pub build_date: String,
-    /// Is a seal migration under way.
+    /// Does the configuration name another guard than the store: shares then hand the vault over.
     pub migration: bool,
-    /// Are there recovery keys instead of unseal keys.
+    /// Does the vault unseal itself, with recovery keys instead of unseal keys.
     pub recovery_seal: bool,
     /// The store.
     pub storage_type: String,
@@ -56,10 +56,12 @@ impl System {
     /// The state of this node.
     pub(crate) async fn seal_status(&self) -> Result<SealStatus, Error> {
         let file = self.seal_file().await?;
+        let migration = file.as_ref().is_some_and(|file| self.is_migrating(file));
         let open = self.unsealed();
         let unsealed = open.is_some();
         let progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let (t, n) = file.as_ref().map_or((0, 0), |file| (file.threshold(), file.shares()));
+        let asked = file.as_ref().map(|file| if migration { file.authority() } else { file.in_force() });
+        let (n, t) = asked.map_or((0, 0), |wrap| wrap.guard().counts());
         let count = if unsealed { 0 } else { progress.count() };
         let configured = if self.settings().master_key.is_some() { "static" } else { "shamir" };
         Ok(SealStatus {
@@ -74,8 +76,8 @@ impl System {
             nonce: if count > 0 { progress.nonce().to_owned() } else { String::new() },
             version: self.settings().version.clone(),
             build_date: String::new(),
-            migration: false,
-            recovery_seal: false,
+            migration,
+            recovery_seal: file.as_ref().is_some_and(|file| file.guard() == Guard::Static),
             storage_type: self.0.backend.kind().to_owned(),
             cluster_name: unsealed.then(|| self.settings().cluster_name.clone()),
             cluster_id: open.map(|open| self.cluster_id(&open)),
@@ -90,17 +92,22 @@ impl System {
         uuid::Builder::from_custom_bytes(std::array::from_fn(|at| digest[at])).into_uuid().to_string()
     }
 
-    /// Takes one share. The last one needed unseals this node.
-    pub(crate) async fn unseal(&self, share: &Secret<Vec<u8>>) -> Result<SealStatus, Error> {
+    /// Takes one share. The last one needed unseals this node; where the configuration names another guard than the
+    /// store, it hands the vault over to that one, and only with `migrate`.
+    pub(crate) async fn unseal(&self, share: &Secret<Vec<u8>>, migrate: bool) -> Result<SealStatus, Error> {
         let turn = self.0.ceremony.lock().await;
         if self.unsealed().is_none() {
-            let file = self.seal_file().await?.ok_or_else(not_initialized)?;
-            let root = {
+            let entry = self.entry(SEAL_KEY).await?.ok_or_else(not_initialized)?;
+            let file = SealFile::parse(&entry)?;
+            self.check_migrate(&file, migrate)?;
+            let opened = {
                 let mut progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
                 progress.add(self.crypto(), &**self.host(), &file, share)?
             };
-            if let Some(root) = root {
-                self.unseal_with(root).await?;
+            match opened {
+                Some(opened) if migrate => self.migrate(&entry, &file, opened).await?,
+                Some(opened) => self.unseal_with(opened.into_root()).await?,
+                None => {}
             }
         }
         drop(turn);
@@ -121,24 +128,40 @@ impl System {
             self.init_static().await?;
         }
         let file = self.seal_file().await?.ok_or_else(not_initialized)?;
+        if self.is_migrating(&file) {
+            tracing::warn!(
+                "a MASTER_KEY is configured and the vault is sealed by key shares: give these with `operator unseal \
+                 -migrate` to hand it over, or start without MASTER_KEY"
+            );
+            return Ok(());
+        }
         self.unseal_with(file.open_static(self.crypto(), master)?).await
     }
 
     async fn unseal_with(&self, root: RootKey) -> Result<(), Error> {
+        let barrier = self.unlock(root).await?;
+        self.open_lane(barrier).await
+    }
+
+    pub(super) async fn unlock(&self, root: RootKey) -> Result<Arc<Barrier>, Error> {
         let keyring =
             self.entry(KEYRING_KEY).await?.ok_or_else(|| Error::internal("the keyring is missing"))?;
         let boot = self.make_boot();
-        let barrier = Barrier::unlock(self.crypto(), Arc::clone(self.host()), boot, root, &keyring)?;
-        self.open_lane(Arc::new(barrier)).await
+        Barrier::unlock(self.crypto(), Arc::clone(self.host()), boot, root, &keyring).map(Arc::new)
     }
 
     /// Starts a chain of its own for this boot, and serves from then on.
     async fn open_lane(&self, barrier: Arc<Barrier>) -> Result<(), Error> {
+        let lane = self.start_lane(&barrier).await?;
+        self.serve_with(barrier, lane).await
+    }
+
+    pub(super) async fn start_lane(&self, barrier: &Arc<Barrier>) -> Result<Lane, Error> {
         let lane = Lane::start(LaneParts {
             backend: self.backend(),
             host: Arc::clone(self.host()),
             crypto: self.crypto(),
-            barrier: Arc::clone(&barrier) as _,
+            barrier: Arc::clone(barrier) as _,
             boot: self.make_boot(),
             audit_enabled: self.settings().audit_enabled,
         })
@@ -146,6 +169,10 @@ impl System {
         for follower in self.followers() {
             lane.follow(Box::new(move |linked| follower(linked)));
         }
+        Ok(lane)
+    }
+
+    pub(super) async fn serve_with(&self, barrier: Arc<Barrier>, lane: Lane) -> Result<(), Error> {
         self.set_unsealed(Some(Arc::new(Unsealed::new(barrier, lane))));
         self.record_sealed_events().await
     }
@@ -188,6 +215,14 @@ impl System {
 
     async fn seal_file(&self) -> Result<Option<SealFile>, Error> {
         self.entry(SEAL_KEY).await?.map(|entry| SealFile::parse(&entry)).transpose()
+    }
+
+    /// Takes over what another node made of the keyring.
+    pub(crate) async fn reload_keyring(&self) -> Result<(), Error> {
+        match (self.unsealed(), self.entry(KEYRING_KEY).await?) {
+            (Some(unsealed), Some(keyring)) => unsealed.barrier().reload(&keyring),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) async fn entry(&self, name: &str) -> Result<Option<Entry>, Error> {

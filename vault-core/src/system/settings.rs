@@ -59,6 +59,9 @@ pub struct Settings {
     pub audit_enabled: bool,
     /// Days after which audit records may be pruned; 0 = keep for ever.
     pub audit_ttl_days: u32,
+    /// Serve rekey and generate-root without a token, as old Vaults do: anybody who reaches the API may then start
+    /// and cancel them.
+    pub unauthenticated_ceremonies: bool,
     /// Name of the cluster, for people.
     pub cluster_name: String,
     /// Version of the product, for `seal-status` and `health`.
@@ -73,6 +76,7 @@ impl Default for Settings {
             secret_manager: SecretManagerApi::Off,
             audit_enabled: true,
             audit_ttl_days: 0,
+            unauthenticated_ceremonies: false,
             cluster_name: "secrethub".to_owned(),
             version: super::API_VERSION.to_owned(),
         }

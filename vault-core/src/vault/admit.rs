@@ -31,11 +31,12 @@ impl From<Error> for Refusal {
     }
 }
 
-/// Decides whether a request is served; the ledger learns what decided.
+/// Decides whether a request is served; the ledger learns what decided. `open_ceremonies` is the operator's switch.
 pub(super) fn admit<'a>(
     mounts: &'a MountTable,
     identity: Option<&Identity>,
     request: &'a Request,
+    open_ceremonies: bool,
     ledger: &mut Ledger,
 ) -> Result<Admitted<'a>, Refusal> {
     if !request.namespace.trim_matches('/').is_empty() {
@@ -45,15 +46,33 @@ pub(super) fn admit<'a>(
     let found = find(mounts, request);
     if let Ok(admitted) = &found {
         ledger.mount(admitted.mount);
-        if matches!(admitted.route.access, Access::Probe | Access::Open | Access::Login) {
-            ledger.rule("open to anybody");
-            check_protection(request)?;
-            return found.map_err(Refusal);
+        match admitted.route.access {
+            Access::Probe | Access::Open | Access::Login => ledger.rule("open to anybody"),
+            Access::Ceremony if open_ceremonies => {
+                ledger.rule("open to anybody: unauthenticated_ceremonies");
+            }
+            Access::Ceremony if request.token.is_none() => return Err(no_strangers().into()),
+            Access::Ceremony | Access::Token | Access::Sudo => {
+                return admit_holder(identity, request, found, ledger);
+            }
         }
+        check_protection(request)?;
+        return found.map_err(Refusal);
     }
+    admit_holder(identity, request, found, ledger)
+}
+
+/// What needs a token.
+fn admit_holder<'a>(
+    identity: Option<&Identity>,
+    request: &Request,
+    found: Result<Admitted<'a>, Error>,
+    ledger: &mut Ledger,
+) -> Result<Admitted<'a>, Refusal> {
     // What does not exist is denied like what is forbidden, unless a policy covers the path.
     let identity = identity.ok_or_else(Error::unauthenticated)?;
-    let sudo = found.as_ref().is_ok_and(|admitted| admitted.route.access == Access::Sudo);
+    let sudo =
+        found.as_ref().is_ok_and(|found| matches!(found.route.access, Access::Sudo | Access::Ceremony));
     let decision = policy::evaluate(identity, &request.path, request.operation, sudo);
     ledger.rule(decision.rule);
     if !decision.allowed {
@@ -61,6 +80,15 @@ pub(super) fn admit<'a>(
     }
     check_protection(request)?;
     found.map_err(Refusal)
+}
+
+/// As Vault answers where its unauthenticated ceremonies are off: the path is known, this way of asking is not served.
+fn no_strangers() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "a ceremony needs a token with sudo on this path; without one it is served only where the setting \
+         `unauthenticated_ceremonies` is on",
+    )
 }
 
 /// A protection that is asked for and not offered is refused, never left out.

@@ -72,6 +72,12 @@ pub(super) async fn read_init(cx: &mut Cx) -> Result<Reply, Error> {
 }
 
 pub(super) async fn init(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
+    let (shares, threshold) = shares_of(call)?;
+    Reply::shaped(Shape::Bare, &cx.system().init(InitRequest { shares, threshold }).await?)
+}
+
+/// Shares to make, and how many of them shall suffice.
+pub(super) fn shares_of(call: Call<'_>) -> Result<(u8, u8), Error> {
     let number = |name: &str, default: u64| -> Result<u8, Error> {
         let number = call.integer(name)?.unwrap_or(default);
         let bounds = || Error::invalid(format!("field {name:?} must be between 1 and 255"));
@@ -82,7 +88,7 @@ pub(super) async fn init(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     if threshold > shares {
         return Err(Error::invalid("secret_threshold must not be greater than secret_shares"));
     }
-    Reply::shaped(Shape::Bare, &cx.system().init(InitRequest { shares, threshold }).await?)
+    Ok((shares, threshold))
 }
 
 pub(super) async fn unseal(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
@@ -95,7 +101,8 @@ pub(super) async fn unseal(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> 
     };
     let missing = || Error::invalid("'key' must be one share in hex or base64, or 'reset' must be true");
     let share = parse_share(&share.filter(|share| !share.is_empty()).ok_or_else(missing)?)?;
-    Reply::shaped(Shape::Bare, &cx.system().unseal(&share).await?)
+    let migrate = call.boolean("migrate")?.unwrap_or(false);
+    Reply::shaped(Shape::Bare, &cx.system().unseal(&share, migrate).await?)
 }
 
 pub(super) async fn seal(cx: &mut Cx) -> Result<Reply, Error> {

@@ -1,6 +1,7 @@
 //! `sys/`: operating the vault (Vault API, `sys/*`).
 
 mod capabilities;
+mod ceremony;
 mod keys;
 mod lifecycle;
 mod mounts;
@@ -8,7 +9,7 @@ mod tools;
 
 use super::{Access, Engine, Field, FieldKind, Handler, Place, Route, joined, rows};
 use crate::Operation::{self, Read, Write};
-use FieldKind::{Any, Boolean, Integer, List as ListKind, Refused, Text};
+use FieldKind::{Any, Boolean, Integer, List as ListKind, Refused, Seconds, Text};
 
 /// The engine of `sys/`.
 pub(super) const ENGINE: Engine = Engine {
@@ -26,15 +27,20 @@ const INIT: &[Field] = &[
     Field::new("stored_shares", Integer, "Ignored, as a seal without shares stores none."),
     Field::new("pgp_keys", Refused, "Encrypting shares is not available yet."),
     Field::new("root_token_pgp_key", Refused, "Encrypting the root token is not available yet."),
-    Field::new("recovery_shares", Refused, "Recovery keys are not available yet."),
-    Field::new("recovery_threshold", Refused, "Recovery keys are not available yet."),
-    Field::new("recovery_pgp_keys", Refused, "Recovery keys are not available yet."),
+    Field::new("recovery_shares", Refused, "Of a vault that unseals itself, see rotate/recovery."),
+    Field::new("recovery_threshold", Refused, "As `recovery_shares`."),
+    Field::new("recovery_pgp_keys", Refused, "As `recovery_shares`."),
+];
+const ROTATE: &[Field] = &[
+    Field::new("max_operations", Integer, "Encryptions under one key, 1000000 to 3865470566."),
+    Field::new("interval", Seconds, "Age of a key, at least 24 hours; 0: it does not matter."),
+    Field::new("enabled", Boolean, "Rotate without being asked at all."),
 ];
 const UNSEAL: &[Field] = &[
     Field::new("key", Text, "One share, in hex or base64."),
     Field::new("share", Text, "Another name of `key`."),
     Field::new("reset", Boolean, "Forget the shares given so far."),
-    Field::new("migrate", Refused, "Seal migration is not available yet."),
+    Field::new("migrate", Boolean, "Hand the vault over to the seal that the server is configured with."),
 ];
 const HEALTH: &[Field] = &[
     Field::new("standbyok", Any, "No node is a standby: accepted and without meaning."),
@@ -80,7 +86,10 @@ const fn row(
 use Access::{Open, Probe, Sudo, Token};
 
 /// All rows; what is large has its table in its own file.
-const TABLES: &[&[Route]] = &[ROUTES, mounts::ROUTES];
+const TABLES: &[&[Route]] = &{
+    let [a, b, c, d, e, f] = ceremony::TABLES;
+    [ROUTES, mounts::ROUTES, a, b, c, d, e, f]
+};
 
 const ROUTES: &[Route] = &[
     row(Read, "health", Probe, "State of the node, for load balancers.", HEALTH, |cx, _| {
@@ -123,6 +132,15 @@ const ROUTES: &[Route] = &[
         Box::pin(keys::rotate(cx))
     }),
     row(Write, "rotate/keyring", Sudo, "The same.", &[], |cx, _| Box::pin(keys::rotate(cx))),
+    row(Read, "rotate/config", Token, "When the key is rotated without being asked.", &[], |cx, _| {
+        Box::pin(keys::policy(cx))
+    }),
+    Route {
+        example: r#"{"interval":"720h"}"#,
+        ..row(Write, "rotate/config", Sudo, "Choose when.", ROTATE, |cx, call| {
+            Box::pin(keys::set_policy(cx, call))
+        })
+    },
     row(Read, "internal/ui/resultant-acl", Token, "What the token may do.", &[], |cx, _| {
         Box::pin(capabilities::resultant_acl(cx))
     }),

@@ -1,5 +1,8 @@
 //! `operator …`: what whoever runs a server does to its seal and keys.
 
+mod generate_root;
+mod rekey;
+
 use super::{Command, status};
 use crate::{
     context::Context,
@@ -7,10 +10,12 @@ use crate::{
     input, output,
 };
 use clap::{Parser, Subcommand};
+use generate_root::GenerateRoot;
+use rekey::Rekey;
 use secrethub_client::{Init, InitKeys};
 use serde_json::{Value, json};
 
-/// Initialise, unseal, seal, rotate
+/// Initialise, unseal, seal, rotate, and what several people do together
 #[derive(Parser, Debug)]
 #[command(name = "operator")]
 pub(crate) struct Operator {
@@ -37,6 +42,9 @@ enum Action {
         /// Forget the shares given so far
         #[arg(long)]
         reset: bool,
+        /// Hand the vault over to the seal that the server is configured with
+        #[arg(long)]
+        migrate: bool,
         /// `-` for stdin, `@FILE` for a file; a bare share works too but stays in the shell's history
         #[arg(value_name = "SHARE")]
         share: Option<String>,
@@ -47,6 +55,12 @@ enum Action {
     Rotate,
     /// Show the active data key
     KeyStatus,
+    /// Make a root token, together: each gives one share
+    GenerateRoot(GenerateRoot),
+    /// Make new unseal or recovery shares, together: each gives one of the old ones
+    RotateKeys(Rekey),
+    /// The old name of `rotate-keys`
+    Rekey(Rekey),
 }
 
 impl Command for Operator {
@@ -61,9 +75,14 @@ impl Command for Operator {
             Action::Unseal { reset: true, .. } => {
                 status::print(&context, &context.client_with(None)?.unseal_reset().await?)
             }
-            Action::Unseal { share, .. } => {
+            Action::Unseal { share, migrate, .. } => {
                 let share = input::secret_by(share.as_deref(), "Unseal Key (will be hidden): ")?;
-                status::print(&context, &context.client_with(None)?.unseal(&share).await?)
+                let client = context.client_with(None)?;
+                let status = match migrate {
+                    true => client.unseal_migrate(&share).await?,
+                    false => client.unseal(&share).await?,
+                };
+                status::print(&context, &status)
             }
             Action::Seal => {
                 context.client()?.seal().await?;
@@ -75,6 +94,8 @@ impl Command for Operator {
                 print_key_status(&context, "Success! Rotated key\n\n").await
             }
             Action::KeyStatus => print_key_status(&context, "").await,
+            Action::GenerateRoot(ceremony) => ceremony.run(&context).await,
+            Action::RotateKeys(ceremony) | Action::Rekey(ceremony) => ceremony.run(&context).await,
         }
     }
 }
@@ -96,6 +117,35 @@ async fn print_key_status(context: &Context, before: &str) -> Result<u8, Failure
         ];
         format!("{before}{}", output::key_values(&rows))
     })
+}
+
+/// The nonce of the ceremony that a share is given to: the one its holder names, else the one under way, which is
+/// shown before the share is asked for.
+fn meant(status: &Value, given: Option<&str>, what: &str, begin: &'static str) -> Result<String, Failure> {
+    match (given, status["nonce"].as_str().unwrap_or_default()) {
+        (Some(nonce), _) => Ok(nonce.to_owned()),
+        (None, "") => Err(Failure::remote(format!("no {what} is in progress")).hint(begin)),
+        (None, nonce) => {
+            output::note(format!("Operation nonce: {nonce}"));
+            Ok(nonce.to_owned())
+        }
+    }
+}
+
+/// What a status says, a line each; what is empty is left out, and progress is told as part of what is needed.
+fn rows(status: &Value, shown: &[(&str, &str)]) -> Vec<Vec<String>> {
+    let row = |&(title, field): &(&str, &str)| {
+        let value = match (&status[field], &status["required"]) {
+            (Value::Null, _) => return None,
+            (Value::String(text), _) if text.is_empty() => return None,
+            (progress, required) if field == "progress" && required.is_u64() => {
+                format!("{progress}/{required}")
+            }
+            (value, _) => output::cell(value),
+        };
+        Some(vec![title.to_owned(), value])
+    };
+    shown.iter().filter_map(row).collect()
 }
 
 /// The keys under Vault's names.

@@ -1,0 +1,40 @@
+//! Rotates the data key when the operator's policy says that it is old enough or has encrypted enough. Of several
+//! nodes one wins; the others find a young key at their next turn.
+
+use super::{Job, background::Background};
+use crate::{
+    barrier::KEYRING_KEY,
+    error::Error,
+    store::Op,
+    system::{ROTATE_POLICY_KEY, RotatePolicy, System},
+};
+use std::time::Duration;
+
+pub(super) const JOB: Job = Job {
+    name: "rotate-keyring",
+    every: Duration::from_secs(60),
+    activate: |system| Box::pin(activate(system)),
+};
+
+async fn activate(system: &System) -> Result<(), Error> {
+    let Some(background) = Background::start(system) else { return Ok(()) };
+    let policy = background.document::<RotatePolicy>(ROTATE_POLICY_KEY).await?;
+    let policy = policy.map(|(_, policy)| policy).unwrap_or_default();
+    let barrier = background.barrier();
+    if !policy.is_due(barrier.key_status(), background.now()) {
+        return Ok(());
+    }
+    let Some(read) = background.entry(KEYRING_KEY).await? else { return Ok(()) };
+    // Another node may have rotated since this one last looked.
+    barrier.reload(&read)?;
+    if !policy.is_due(barrier.key_status(), background.now()) {
+        return Ok(());
+    }
+    let (sealed, keyring) = barrier.rotate(&read)?;
+    let mut ops = vec![(read.key.clone(), Op::Replace(read.rev, sealed))];
+    ops.extend(system.epoch_changes(barrier).await?);
+    if background.try_submit("rotate", "sys/rotate", ops).await? {
+        barrier.adopt(keyring);
+    }
+    Ok(())
+}
