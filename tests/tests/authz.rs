@@ -15,7 +15,7 @@ use secrethub_core::{
     system::Settings,
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Routes whose documented answer in this house is a refusal.
 const REFUSED: &[(Operation, &str, ErrorKind)] = &[
@@ -57,6 +57,7 @@ struct House {
     secret_id: String,
     migration: String,
     nonce: String,
+    wrapping: String,
 }
 
 impl House {
@@ -130,6 +131,7 @@ impl House {
             secret_id: empty(),
             migration: empty(),
             nonce: empty(),
+            wrapping: empty(),
         }
     }
 
@@ -146,6 +148,10 @@ impl House {
         let moved = house.get("sys/remount", json!({ "from": "old", "to": "kv1" })).await;
         house.migration = moved["migration_id"].as_str().unwrap().to_owned();
         house.get("kv1/a/b", json!({ "password": 1 })).await;
+        let mut wrapped = house.request(Operation::Read, "sys/mounts", json!({}));
+        wrapped.wrap_ttl = Some(Duration::from_secs(60));
+        let wrap = house.vault.handle(wrapped).await.unwrap().wrap.unwrap();
+        house.wrapping = wrap.token.expose().clone();
         house.get("cubbyhole/a/b", json!({ "password": 1 })).await;
         let made = house.request(
             Operation::Write,
@@ -176,6 +182,7 @@ impl House {
         let filled = route
             .example
             .replace("shs.…", &self.child)
+            .replace("shs.wrapping", &self.wrapping)
             .replace(r#""accessor":"…""#, &format!(r#""accessor":"{}""#, self.accessor))
             .replace(r#""key":"…""#, &format!(r#""key":"{}""#, self.share))
             .replace(r#""nonce":"…""#, &format!(r#""nonce":"{}""#, self.nonce))
@@ -218,7 +225,11 @@ async fn every_route_serves_who_may() {
             if route.pattern == "renew-self" {
                 house.token.clone_from(&house.child); // The root token never ends, so it cannot be renewed.
             }
-            let answer = house.vault.handle(house.request(route.operation, &path, fields)).await;
+            let mut request = house.request(route.operation, &path, fields);
+            if route.pattern == "wrapping/wrap" {
+                request.wrap_ttl = Some(Duration::from_secs(60));
+            }
+            let answer = house.vault.handle(request).await;
             let pattern = format!("{mount}{}", route.pattern);
             let refused =
                 REFUSED.iter().find(|(operation, name, _)| *operation == route.operation && *name == pattern);

@@ -163,9 +163,9 @@ async fn uses_are_counted() {
 }
 
 #[tokio::test]
-async fn wrapping_is_refused_not_ignored() {
+async fn a_protection_that_cannot_be_given_is_refused_not_ignored() {
     let house = House::build().await;
-    let mut asked = request(Operation::Read, "sys/mounts", &house.token, json!({}));
+    let mut asked = request(Operation::Read, "sys/seal-status", &house.token, json!({}));
     asked.wrap_ttl = Some(std::time::Duration::from_secs(60));
     assert_eq!(house.vault.handle(asked).await.unwrap_err().kind(), ErrorKind::Invalid);
     let pgp = house.kind(Operation::Write, "sys/init", "", json!({ "pgp_keys": ["x"] })).await;

@@ -173,6 +173,11 @@ impl Cx {
         self.notes.operation = Some(operation);
     }
 
+    /// Names the lease in the audit record.
+    pub fn note_lease(&mut self, id: impl Into<String>) {
+        self.notes.lease_id = Some(id.into());
+    }
+
     /// One key.
     pub async fn get(&mut self, key: &str) -> Result<Option<Item>, Error> {
         if let Some((ahead, entry)) = self.ahead.take()

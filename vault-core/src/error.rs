@@ -14,6 +14,8 @@ pub enum ErrorKind {
     Invalid,
     /// Come with a token that is valid. (Vault answers 403, not 401.)
     Unauthenticated,
+    /// Come with other credentials: what was shown to prove who asks is not good. (Vault answers 400.)
+    Credentials,
     /// Ask for the right: the token is good, the policy says no.
     Denied,
     /// It is not there.

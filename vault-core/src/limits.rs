@@ -99,6 +99,8 @@ pub const ARGON2_PASSES_MAX: u32 = 64;
 pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(32 * 24 * 3_600);
 /// Longest lease unless configured: 32 days.
 pub const LEASE_TTL_MAX: Duration = Duration::from_secs(32 * 24 * 3_600);
+/// Shortest time that a wrapped reply is kept: times of tokens are whole seconds.
+pub const WRAP_TTL_MIN: Duration = Duration::from_secs(1);
 /// Mounts of a vault: every node reads them all when one changes.
 pub const MOUNTS_MAX: usize = 10_000;
 /// Longest path of a mount in bytes: leaves room for what stands below it within [`PATH_BYTES_MAX`].

@@ -2,7 +2,7 @@
 //! shapes of data, and nothing of HTTP.
 
 use crate::{Secret, error::Error, id::Timestamp, limits};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use std::{fmt, net::IpAddr, time::Duration};
 
@@ -67,7 +67,7 @@ pub struct Request {
     pub token: Option<Secret<String>>,
     /// Body and query fields together.
     pub fields: Map<String, Value>,
-    /// Asks for the reply to be wrapped. Not yet offered: such a request is refused, never answered unwrapped.
+    /// Asks for the reply to be put away, under a token that takes it out once and lives so long.
     pub wrap_ttl: Option<Duration>,
     /// From where.
     pub remote: Remote,
@@ -163,10 +163,10 @@ pub enum Health {
 }
 
 /// A token handed out by a reply (Vault's `auth` block).
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Auth {
     /// The token itself; empty where the caller may not see it.
-    #[serde(serialize_with = "exposed")]
+    #[serde(serialize_with = "exposed", deserialize_with = "taken")]
     pub client_token: Secret<String>,
     /// Names the token without giving its right.
     pub accessor: String,
@@ -197,6 +197,35 @@ fn exposed<S: serde::Serializer>(secret: &Secret<String>, serializer: S) -> Resu
     serializer.serialize_str(secret.expose())
 }
 
+fn taken<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret<String>, D::Error> {
+    String::deserialize(deserializer).map(Secret::new)
+}
+
+/// Where a reply was put away (Vault's `wrap_info` block).
+#[derive(Serialize)]
+pub struct WrapInfo {
+    /// Takes the reply out, once.
+    #[serde(serialize_with = "exposed")]
+    pub token: Secret<String>,
+    /// Names that token without giving its right.
+    pub accessor: String,
+    /// Seconds it lives.
+    pub ttl: u64,
+    /// When the reply was put away (RFC 3339).
+    pub creation_time: String,
+    /// The path whose reply it is.
+    pub creation_path: String,
+    /// Accessor of the token that is in the reply, if one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrapped_accessor: Option<String>,
+}
+
+impl fmt::Debug for WrapInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WrapInfo").field("accessor", &self.accessor).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Auth").field("accessor", &self.accessor).finish_non_exhaustive()
@@ -221,6 +250,8 @@ pub struct Reply {
     pub data: Option<Box<RawValue>>,
     /// A token that was made or renewed.
     pub auth: Option<Auth>,
+    /// Where the answer was put away, if the request asked for that; then there is no data here.
+    pub wrap: Option<WrapInfo>,
     /// A lease that was made or renewed.
     pub lease: LeaseInfo,
     /// What the caller should know beside the answer.
@@ -266,7 +297,7 @@ impl Reply {
 
     /// Is there nothing at all to lay out.
     pub fn is_empty(&self) -> bool {
-        self.data.is_none() && self.auth.is_none() && self.warnings.is_empty()
+        self.data.is_none() && self.auth.is_none() && self.wrap.is_none() && self.warnings.is_empty()
     }
 
     /// The data as a value; for callers in the same process and tests. `null` where there is none.

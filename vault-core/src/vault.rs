@@ -3,6 +3,7 @@
 
 mod admit;
 mod record;
+mod wrap;
 
 use crate::{
     audit::{Change, SubmitError},
@@ -172,6 +173,7 @@ impl Vault {
                 if admitted.route.access == Access::Probe {
                     return Attempt::Answer(answer);
                 }
+                let answer = answer.and_then(|reply| wrap::wrapped(&mut cx, request, reply));
                 (answer, Some(cx))
             }
             Err(Refusal(error)) => (Err(error), None),
@@ -283,6 +285,9 @@ impl Vault {
             Ok(admitted) if matches!(admitted.route.access, Access::Probe | Access::Open) => admitted,
             Ok(_) | Err(_) => return Err(Error::sealed()),
         };
+        if request.wrap_ttl.is_some() {
+            return Err(Error::invalid("a sealed vault cannot wrap a reply; leave out the wrap TTL"));
+        }
         let mut cx = Cx::new(self.system.clone(), None, Arc::clone(admitted.mount), None, Vec::new(), now);
         let answer = call(&mut cx, &admitted, request).await;
         if admitted.route.access != Access::Probe {

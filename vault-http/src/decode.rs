@@ -12,6 +12,7 @@ use std::time::Duration;
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const WRAP_TTL: HeaderName = HeaderName::from_static("x-vault-wrap-ttl");
+const WRAP_FORMAT: HeaderName = HeaderName::from_static("x-vault-wrap-format");
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -163,6 +164,11 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 }
 
 fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
+    if text(headers, &WRAP_FORMAT)?.is_some_and(|format| !format.trim().is_empty()) {
+        return Err(Error::invalid(
+            "wrapping tokens have one format: leave out the header X-Vault-Wrap-Format",
+        ));
+    }
     let Some(text) = text(headers, &WRAP_TTL)?.filter(|text| !text.is_empty()) else { return Ok(None) };
     let bad = || Error::invalid("the header X-Vault-Wrap-TTL must be a duration such as 300, 5m or 1h");
     let ttl = parse_duration(text).ok_or_else(bad)?;
@@ -235,6 +241,7 @@ mod tests {
         check("POST", "secret/a", &[], "a=b", ErrorKind::Invalid);
         check("POST", "secret/a", &[], &format!("{{\"a\":{}", "[".repeat(100_000)), ErrorKind::Invalid);
         check("POST", "secret/a", &[("x-vault-wrap-ttl", "soon")], "{}", ErrorKind::Invalid);
+        check("POST", "secret/a", &[("x-vault-wrap-format", "jwt")], "{}", ErrorKind::Invalid);
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn success_code(reply: &Reply, health: HealthCodes, empty: bool) -> StatusCode {
 /// send it again.
 fn error_code(kind: ErrorKind) -> StatusCode {
     match kind {
-        ErrorKind::Invalid | ErrorKind::Uninitialized => StatusCode::BAD_REQUEST,
+        ErrorKind::Invalid | ErrorKind::Credentials | ErrorKind::Uninitialized => StatusCode::BAD_REQUEST,
         ErrorKind::Unauthenticated | ErrorKind::Denied => StatusCode::FORBIDDEN,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::Unsupported => StatusCode::METHOD_NOT_ALLOWED,
@@ -204,6 +204,7 @@ mod tests {
         };
         check(Error::invalid("why"), 400, json!(["why"])).await;
         check(Error::new(ErrorKind::Uninitialized, "u"), 400, json!(["u"])).await;
+        check(Error::new(ErrorKind::Credentials, "c"), 400, json!(["c"])).await;
         check(Error::unauthenticated(), 403, json!(["permission denied"])).await;
         check(Error::denied().with_message("by rule 1"), 403, json!(["permission denied", "by rule 1"]))
             .await;

@@ -2,7 +2,7 @@
 
 use secrethub_core::{
     Error, Reply,
-    request::{Auth, Shape},
+    request::{Auth, Shape, WrapInfo},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -16,7 +16,7 @@ struct Envelope<'a> {
     renewable: bool,
     lease_duration: u64,
     data: Option<&'a RawValue>,
-    wrap_info: Option<()>,
+    wrap_info: Option<&'a WrapInfo>,
     warnings: Option<&'a [String]>,
     auth: Option<&'a Auth>,
     mount_type: &'a str,
@@ -61,7 +61,7 @@ fn envelope<'a>(id: &'a str, reply: &'a Reply) -> Envelope<'a> {
         renewable: reply.lease.renewable,
         lease_duration: reply.lease.duration.as_secs(),
         data: reply.data.as_deref(),
-        wrap_info: None,
+        wrap_info: reply.wrap.as_ref(),
         warnings: Some(reply.warnings.as_slice()).filter(|warnings| !warnings.is_empty()),
         auth: reply.auth.as_ref(),
         mount_type: reply.mount_type,
@@ -80,7 +80,8 @@ fn beside(reply: &Reply) -> Result<BTreeMap<Cow<'_, str>, &RawValue>, Error> {
 fn write(layout: &impl Serialize, reply: &Reply) -> Result<Vec<u8>, Error> {
     // The envelope's own keys take about 200 bytes, a token's block 500: one allocation for nearly all replies.
     let data = reply.data.as_deref().map_or(0, |data| data.get().len());
-    let mut bytes = Vec::with_capacity(data + if reply.auth.is_some() { 896 } else { 320 });
+    let mut bytes =
+        Vec::with_capacity(data + if reply.auth.is_some() || reply.wrap.is_some() { 896 } else { 320 });
     serde_json::to_writer(&mut bytes, layout).map_err(Error::internal)?;
     Ok(bytes)
 }
@@ -119,6 +120,21 @@ mod tests {
         let fields = json!({ "lease_id": "l", "renewable": true, "lease_duration": 9, "mount_type": "kv" });
         check(&leased, &whole(&fields));
         assert!(body("r", &Reply::empty()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn where_a_reply_was_put_away() {
+        let wrap = WrapInfo {
+            token: Secret::new("t".to_owned()),
+            accessor: "a".into(),
+            ttl: 60,
+            creation_time: "now".into(),
+            creation_path: "p".into(),
+            wrapped_accessor: None,
+        };
+        let shown =
+            json!({ "token": "t", "accessor": "a", "ttl": 60, "creation_time": "now", "creation_path": "p" });
+        check(&Reply { wrap: Some(wrap), ..Reply::empty() }, &whole(&json!({ "wrap_info": shown })));
     }
 
     #[test]

@@ -76,7 +76,10 @@ impl App {
             Err(_) => Err(Error::internal("the request's task ended without an answer")),
         };
         // A stranger at a ceremony is told that it is not served without a token.
-        let refused = |kind| kind == ErrorKind::Unauthenticated || stranger && kind == ErrorKind::Unsupported;
+        let refused = |kind| {
+            matches!(kind, ErrorKind::Unauthenticated | ErrorKind::Credentials)
+                || stranger && kind == ErrorKind::Unsupported
+        };
         if result.as_ref().is_err_and(|error| refused(error.kind())) {
             self.refusals.take(address);
         }

@@ -6,7 +6,9 @@ use crate::{
     barrier::{KEYRING_KEY, SEAL_KEY, SealFile},
     error::{Error, ErrorKind},
     id::BootId,
+    request::WrapInfo,
     store::{Entry, Key, Op, Sealed},
+    token::Wrapping,
 };
 use serde::Serialize;
 
@@ -93,11 +95,18 @@ impl Cx {
         found.into_iter().next().flatten().map(|entry| self.open_at(entry, ROOT.len())).transpose()
     }
 
-    /// Creates an entry of the root namespace; the commit conflicts if it is there.
+    /// [`Cx::create_root_document`] of a value.
     pub(crate) fn create_root_json(&mut self, name: &str, value: &impl Serialize) -> Result<(), Error> {
-        let key = root_key(name)?;
-        let sealed = self.barrier()?.seal(&key, &json_bytes(value)?)?;
-        self.stage(key, Op::Create(sealed))
+        self.create_root_document(name, &json_bytes(value)?)
+    }
+
+    /// Puts a reply away; the record names the token that takes it out.
+    pub(crate) fn stage_wrapping(&mut self, wrapping: Wrapping) -> Result<WrapInfo, Error> {
+        for (name, document) in &wrapping.entries {
+            self.create_root_document(name, document)?;
+        }
+        self.note_lease(wrapping.lease_id);
+        Ok(wrapping.info)
     }
 
     /// A page of audit records.

@@ -3,7 +3,7 @@
 
 use crate::{
     Operation,
-    token::{DEFAULT, Identity, ROOT},
+    token::{DEFAULT, Identity, ROOT, WRAPPING},
 };
 
 /// The identity and policy that serve the first seed's interface.
@@ -87,12 +87,17 @@ const DEFAULT_RULES: &[Rule] = &[
     Rule("sys/tools/hash/*", &[Update]),
 ];
 
+/// A wrapping token takes its reply out, and can do nothing else.
+const WRAPPING_RULES: &[Rule] =
+    &[Rule("cubbyhole/response", &[Read]), Rule("sys/wrapping/unwrap", &[Update])];
+
 const SECRET_MANAGER_RULES: &[Rule] = &[Rule("secret-manager/*", &[Create, Read, Update])];
 
 fn rules_of(policy: &str) -> &'static [Rule] {
     match policy {
         DEFAULT => DEFAULT_RULES,
         SECRET_MANAGER => SECRET_MANAGER_RULES,
+        WRAPPING => WRAPPING_RULES,
         _ => &[],
     }
 }
@@ -162,6 +167,10 @@ mod tests {
         check(&["unknown"], "cubbyhole/a", Operation::Read, false, false);
         check(&[SECRET_MANAGER], "secret-manager/create", Operation::Write, false, true);
         check(&[SECRET_MANAGER], "secret/data/a", Operation::Read, false, false);
+        check(&[WRAPPING], "cubbyhole/response", Operation::Read, false, true);
+        check(&[WRAPPING], "cubbyhole/response", Operation::Write, false, false);
+        check(&[WRAPPING], "cubbyhole/other", Operation::Read, false, false);
+        check(&[WRAPPING], "auth/token/lookup-self", Operation::Read, false, false);
         check(&["default"], "secret-manager/create", Operation::Write, false, false);
     }
 

@@ -3,10 +3,15 @@
 
 mod issue;
 mod lookup;
+mod wrapping;
 
 pub(crate) use issue::{Issued, auth_of, due_key, issue, make_token_text};
 pub use issue::{NewToken, TtlBounds};
 pub(crate) use lookup::{Seen, read_identity};
+pub use wrapping::WRAPPING;
+pub(crate) use wrapping::{
+    NewWrapping, Wrapping, document, make_wrapping, open as open_wrapped, response_name,
+};
 
 use crate::id::Timestamp;
 use serde::{Deserialize, Serialize};

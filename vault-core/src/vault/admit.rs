@@ -5,6 +5,7 @@ use super::record::Ledger;
 use crate::{
     engine::{Access, Engine, FieldKind, Mount, Params, Route, engine_of, is_nothing},
     error::{Error, ErrorKind},
+    limits::{LEASE_TTL_MAX, WRAP_TTL_MIN},
     policy,
     request::{Operation, Request},
     store::Key,
@@ -56,7 +57,7 @@ pub(super) fn admit<'a>(
                 return admit_holder(identity, request, found, ledger);
             }
         }
-        check_protection(request)?;
+        check_protection(request, admitted.route.access)?;
         return found.map_err(Refusal);
     }
     admit_holder(identity, request, found, ledger)
@@ -78,7 +79,7 @@ fn admit_holder<'a>(
     if !decision.allowed {
         return Err(Error::denied().into());
     }
-    check_protection(request)?;
+    check_protection(request, Access::Token)?;
     found.map_err(Refusal)
 }
 
@@ -91,14 +92,19 @@ fn no_strangers() -> Error {
     )
 }
 
-/// A protection that is asked for and not offered is refused, never left out.
-fn check_protection(request: &Request) -> Result<(), Error> {
-    match request.wrap_ttl {
-        Some(ttl) if !ttl.is_zero() => {
-            Err(Error::invalid("response wrapping is not available; leave out the wrap TTL"))
-        }
-        _ => Ok(()),
+/// A protection that is asked for and cannot be given is refused, never left out.
+fn check_protection(request: &Request, access: Access) -> Result<(), Error> {
+    let Some(ttl) = request.wrap_ttl.filter(|ttl| !ttl.is_zero()) else { return Ok(()) };
+    if access == Access::Probe {
+        return Err(Error::invalid(
+            "what this path says is public and cannot be wrapped; leave out the wrap TTL",
+        ));
     }
+    if ttl < WRAP_TTL_MIN || ttl > LEASE_TTL_MAX {
+        let (least, most) = (WRAP_TTL_MIN.as_secs(), LEASE_TTL_MAX.as_secs());
+        return Err(Error::invalid(format!("the wrap TTL must be between {least}s and {most}s")));
+    }
+    Ok(())
 }
 
 /// The key that the request will ask for first, if its path alone tells.

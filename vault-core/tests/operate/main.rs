@@ -1,6 +1,7 @@
-//! Operating a vault through the one door, on one node and on several over one store: mounts.
+//! Operating a vault through the one door, on one node and on several over one store: mounts, wrapping.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod house;
 mod mounts;
+mod wrapping;

@@ -113,3 +113,11 @@ pub(super) async fn seal(cx: &mut Cx) -> Result<Reply, Error> {
 pub(super) async fn step_down() -> Result<Reply, Error> {
     Ok(Reply::empty())
 }
+
+/// Only the right to them is asked here; what a front-end adds to this answer nobody could wrap.
+pub(super) async fn metrics(call: Call<'_>) -> Result<Reply, Error> {
+    match call.request.wrap_ttl {
+        Some(_) => Err(Error::invalid("metrics cannot be wrapped; leave out the wrap TTL")),
+        None => Ok(Reply::empty()),
+    }
+}

@@ -6,6 +6,7 @@ mod keys;
 mod lifecycle;
 mod mounts;
 mod tools;
+mod wrapping;
 
 use super::{Access, Engine, Field, FieldKind, Handler, Place, Route, joined, rows};
 use crate::Operation::{self, Read, Write};
@@ -88,7 +89,7 @@ use Access::{Open, Probe, Sudo, Token};
 /// All rows; what is large has its table in its own file.
 const TABLES: &[&[Route]] = &{
     let [a, b, c, d, e, f] = ceremony::TABLES;
-    [ROUTES, mounts::ROUTES, a, b, c, d, e, f]
+    [ROUTES, mounts::ROUTES, wrapping::ROUTES, a, b, c, d, e, f]
 };
 
 const ROUTES: &[Route] = &[
@@ -178,7 +179,12 @@ const ROUTES: &[Route] = &[
     row(Write, "tools/random/{bytes}", Token, "Random bytes.", RANDOM, |cx, call| {
         Box::pin(tools::random(cx, call))
     }),
-    row(Read, "metrics", Token, "May the token read the metrics; front-ends hold them.", METRICS, |_, _| {
-        Box::pin(lifecycle::step_down())
-    }),
+    row(
+        Read,
+        "metrics",
+        Token,
+        "May the token read the metrics; front-ends hold them.",
+        METRICS,
+        |_, call| Box::pin(lifecycle::metrics(call)),
+    ),
 ];

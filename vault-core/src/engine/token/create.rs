@@ -6,7 +6,7 @@ use crate::{
     engine::Call,
     error::Error,
     request::Reply,
-    token::{DEFAULT, Identity, NewToken, PREFIX, TtlBounds, issue, make_token_text},
+    token::{DEFAULT, Identity, NewToken, PREFIX, TtlBounds, WRAPPING, issue, make_token_text},
 };
 
 pub(super) async fn create(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
@@ -86,6 +86,9 @@ fn policies(parent: &Identity, call: Call<'_>) -> Result<Vec<String>, Error> {
     };
     if wanted.is_empty() {
         return Ok(parent.policies.clone());
+    }
+    if wanted.iter().any(|name| name.trim().eq_ignore_ascii_case(WRAPPING)) {
+        return Err(Error::invalid(format!("policy {WRAPPING:?} cannot be given to a token")));
     }
     let allowed = |name: &String| {
         let name = name.trim().to_lowercase();
