@@ -88,11 +88,45 @@ async fn replies_have_the_form_that_clients_expect() {
     let created =
         call(&router, "POST", "/v1/auth/token/create", &form, "ttl=5m&policies=default").await.json();
     assert_eq!((&created["auth"]["lease_duration"], &created["data"]), (&json!(300), &Value::Null));
-    let wrapped = [("x-vault-token", root.as_str()), ("x-vault-wrap-ttl", "60")];
-    assert_eq!(call(&router, "POST", "/v1/auth/token/create", &wrapped, "{}").await.code, 400);
     let namespaced = [("x-vault-token", root.as_str()), ("x-vault-namespace", "team/")];
     let got = call(&router, "GET", "/v1/sys/mounts", &namespaced, "").await;
     assert_eq!((got.code, got.text.as_str()), (404, r#"{"errors":["namespace not found"]}"#));
+}
+
+#[tokio::test]
+async fn a_wrapped_reply_is_sent_once() {
+    let (router, root) = unsealed().await;
+    let wrap = [("x-vault-token", root.as_str()), ("x-vault-wrap-ttl", "1m0s")];
+    let wrapped = call(&router, "POST", "/v1/auth/token/create", &wrap, "{}").await.json();
+    assert_eq!((&wrapped["data"], &wrapped["auth"]), (&Value::Null, &Value::Null));
+    let info = wrapped["wrap_info"].as_object().unwrap();
+    let keys: Vec<&str> = info.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["accessor", "creation_path", "creation_time", "token", "ttl", "wrapped_accessor"]);
+    let token = info["token"].as_str().unwrap();
+    let unwrap = async || with_token(&router, token, "POST", "/v1/sys/wrapping/unwrap", "").await;
+    let auth = unwrap().await.json()["auth"].clone();
+    assert_eq!((&auth["accessor"], auth["client_token"].is_string()), (&info["wrapped_accessor"], true));
+    let again = unwrap().await;
+    let expect = r#"{"errors":["wrapping token is not valid or does not exist"]}"#;
+    assert_eq!((again.code, again.text.as_str()), (400, expect));
+}
+
+#[tokio::test]
+async fn mounts_are_changed_as_clients_do() {
+    let (router, root) = unsealed().await;
+    let code =
+        async |method: &str, uri: &str, body: &str| with_token(&router, &root, method, uri, body).await.code;
+    assert_eq!(code("PUT", "/v1/sys/mounts/kv/", r#"{"type":"kv-v2"}"#).await, 204);
+    assert_eq!(code("POST", "/v1/sys/mounts/kv", r#"{"type":"kv"}"#).await, 400);
+    assert_eq!(code("POST", "/v1/sys/mounts/kv/tune", r#"{"description":"d"}"#).await, 204);
+    assert_eq!(code("POST", "/v1/kv/data/a", r#"{"data":{"v":1}}"#).await, 200);
+    let shown = with_token(&router, &root, "GET", "/v1/sys/mounts/kv", "").await.json();
+    assert_eq!((&shown["description"], &shown["data"]["options"]["version"]), (&json!("d"), &json!("2")));
+    let help = with_token(&router, &root, "GET", "/v1/kv/data/a?help=1", "").await.json();
+    assert!(help["help"].as_str().unwrap().contains("Read a secret."), "{help}");
+    assert_eq!(code("DELETE", "/v1/sys/mounts/kv", "").await, 204);
+    assert_eq!(code("DELETE", "/v1/sys/mounts/kv", "").await, 204);
+    assert_eq!(code("GET", "/v1/sys/mounts/kv", "").await, 400);
 }
 
 #[tokio::test]
