@@ -8,6 +8,7 @@ import hvac
 import pytest
 from hvac import exceptions
 
+from bao import bao
 from server import Server, binary, make_key
 
 
@@ -153,3 +154,60 @@ def test_from_shares_to_a_master_key_and_back(house):
         house.client.sys.submit_unseal_key(key, migrate=True)
     house.restart()
     assert read() == {"k": "v"} and house.client.sys.read_seal_status()["type"] == "shamir"
+
+
+def test_unmodified_bao_leads_it_too(house):
+    env = {"BAO_ADDR": house.server.url, "BAO_TOKEN": house.client.token, "HOME": str(house.server.folder)}
+
+    def plain(*args: str) -> str:
+        ran = subprocess.run([bao(), "operator", *args], env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert ran.returncode == 0, ran
+        return ran.stdout
+
+    def operator(command: str, *args: str) -> dict:
+        return json.loads(plain(command, "-format=json", *args))
+
+    begun = operator("generate-root", "-init")
+    for key in house.keys[:2]:
+        done = operator("generate-root", f"-nonce={begun['nonce']}", key)
+    token = plain("generate-root", f"-decode={done['encoded_token']}", f"-otp={begun['otp']}").strip()
+    assert hvac.Client(url=house.server.url, token=token).is_authenticated()
+
+    begun = operator("rotate-keys", "-init", "-key-shares=2", "-key-threshold=2", "-verify")
+    for key in house.keys[1:]:
+        made = operator("rotate-keys", f"-nonce={begun['nonce']}", key)
+    for key in made["keys_base64"]:
+        last = plain("rotate-keys", "-verify", f"-nonce={made['verification_nonce']}", key)
+    assert "verification successful" in last, last
+    house.keys = made["keys"]
+    house.restart()
+
+
+def test_the_first_root_token_of_a_vault_that_unseals_itself(start):
+    key = make_key()
+    server = start(MASTER_KEY=key, SECRETHUB_UNAUTHENTICATED_CEREMONIES="true")
+    house = House.__new__(House)
+    house.server, house.client, house.keys = server, hvac.Client(url=server.url, token=""), [key]
+    begun = json.loads(run(house, "generate-root", "-init", "-format=json", token=False).stdout)
+    wrong = run(house, "generate-root", stdin=make_key(), token=False)
+    assert wrong.returncode == 2 and "another key" in wrong.stderr, wrong
+    done = json.loads(run(house, "generate-root", "-format=json", stdin=key, token=False).stdout)
+    house.client.token = decode(done["encoded_token"], begun["otp"])
+
+    # Recovery shares, and their successors over a kill; from then on strangers are not heard.
+    run(house, "rotate-keys", "-target=recovery", "-init", "-key-shares=3", "-key-threshold=2")
+    made = json.loads(run(house, "rotate-keys", "-target=recovery", "-format=json", stdin=key).stdout)
+    server.env = {"MASTER_KEY": key}
+    server.kill()
+    server.start()
+    assert run(house, "rotate-keys", "-target=recovery", "-init", token=False).returncode == 2
+    sys = house.client.sys
+    begun = sys.start_rekey(secret_shares=2, secret_threshold=2, recovery_key=True)
+    assert begun["required"] == 2
+    sys.rekey(made["keys"][0], nonce=begun["nonce"], recovery_key=True)
+    server.kill()
+    server.start()
+    assert sys.read_rekey_progress(recovery_key=True)["progress"] == 1
+    done = sys.rekey(made["keys"][1], nonce=begun["nonce"], recovery_key=True)
+    assert done["complete"] and len(done["keys"]) == 2
+    assert run(house, "rotate-keys", "-target=recovery", "-cancel").returncode == 0

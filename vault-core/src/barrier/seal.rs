@@ -75,11 +75,6 @@ impl SealFile {
         self.first.guard.kind()
     }
 
-    /// What the guard in force wrapped.
-    pub fn in_force(&self) -> &Wrap {
-        &self.first
-    }
-
     /// The same with its numbers.
     pub fn guard(&self) -> Guard {
         self.first.guard

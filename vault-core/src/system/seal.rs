@@ -22,7 +22,7 @@ pub struct SealStatus {
     pub initialized: bool,
     /// Is it sealed here.
     pub sealed: bool,
-    /// Shares that open it.
+    /// Shares that open it, or authorise where it unseals itself.
     pub t: u8,
     /// Shares there are.
     pub n: u8,
@@ -60,8 +60,7 @@ impl System {
         let open = self.unsealed();
         let unsealed = open.is_some();
         let progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let asked = file.as_ref().map(|file| if migration { file.authority() } else { file.in_force() });
-        let (n, t) = asked.map_or((0, 0), |wrap| wrap.guard().counts());
+        let (n, t) = file.as_ref().map_or((0, 0), |file| file.authority().guard().counts());
         let count = if unsealed { 0 } else { progress.count() };
         let configured = if self.settings().master_key.is_some() { "static" } else { "shamir" };
         Ok(SealStatus {

@@ -55,6 +55,7 @@ fn recovery_shares_take_the_place_of_the_key() {
     let first = make_recovery(&house, &[KEY.to_owned()]);
     let status = house.ask(1, Read, "sys/seal-status", json!({}), "").unwrap();
     assert_eq!((&status["type"], &status["recovery_seal"]), (&json!("static"), &json!(true)));
+    assert_eq!((&status["t"], &status["n"]), (&json!(2), &json!(3)), "the shares that authorise");
     let second = make_recovery(&house, &first[1..]);
     let token = make_root(&house, &second[..2]);
     assert!(house.ask(1, Read, "sys/mounts", json!({}), &token).is_ok());
