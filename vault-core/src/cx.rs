@@ -54,6 +54,7 @@ pub(crate) struct Notes {
     pub(crate) operation: Option<&'static str>,
     pub(crate) secret_id: Option<String>,
     pub(crate) lease_id: Option<String>,
+    pub(crate) urgent: bool,
 }
 
 /// One request's context.
@@ -166,6 +167,11 @@ impl Cx {
     /// Names the secret in the audit record.
     pub fn note_secret(&mut self, id: impl Into<String>) {
         self.notes.secret_id = Some(id.into());
+    }
+
+    /// Lets the request's commit use the store's reserve, since it makes room.
+    pub(crate) fn hurry(&mut self) {
+        self.notes.urgent = true;
     }
 
     /// Names the operation in the audit record, where the engine has a better word than the door.
@@ -357,6 +363,7 @@ pub(crate) fn store_error(source: crate::store::StoreError) -> Error {
         StoreError::Unavailable { .. } => {
             Error::unavailable("the store does not answer; try again").with_source(source)
         }
+        StoreError::Full { .. } => Error::full(),
         StoreError::TooLarge { what, limit } => {
             Error::new(ErrorKind::TooLarge, format!("too much at once: {what} may be at most {limit}"))
         }

@@ -88,6 +88,13 @@ impl Error {
         Self::new(ErrorKind::Unavailable, message)
     }
 
+    /// The store's disk is full.
+    pub fn full() -> Self {
+        Self::unavailable(
+            "the store's disk is full and nothing was changed: make room, or prune the audit log",
+        )
+    }
+
     /// A bug or a broken invariant. The public message never carries the cause.
     pub fn internal(source: impl Into<BoxError>) -> Self {
         Self::new(ErrorKind::Internal, "internal error; the server's log has the cause under this request id")

@@ -36,6 +36,9 @@ pub const LANE_RETRY_MIN: Duration = Duration::from_millis(10);
 pub const LANE_RETRY_MAX: Duration = Duration::from_secs(1);
 /// How long a closing lane waits for a store that does not answer. A seal must end, whatever the store does.
 pub const LANE_CLOSE_GRACE: Duration = Duration::from_secs(10);
+/// Free bytes on the store's disk below which operators are warned, unless configured: an hour of some hundred requests
+/// a second.
+pub const DISK_WATERMARK_BYTES: u64 = 1 << 30;
 /// Entries a page of a scan may hold.
 pub const SCAN_ENTRIES_MAX: usize = 1_000;
 /// Bytes a page of a scan may hold (at least one entry is always returned).

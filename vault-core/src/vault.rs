@@ -214,8 +214,10 @@ impl Vault {
             ops.extend(own);
         }
         let sealing = effects.iter().any(|effect| matches!(effect, Effect::Seal));
+        let urgent = sealing || notes.urgent;
         let draft = ledger.draft(unsealed.barrier(), request, notes, &answer);
-        let outcome = self.submit(Arc::clone(&unsealed), Change { ops, draft, received }, effects).await;
+        let change = Change { ops, draft, received, urgent };
+        let outcome = self.submit(Arc::clone(&unsealed), change, effects).await;
         match outcome {
             Ok(()) => Attempt::Answer(answer),
             // Sealing always works, also when the store is gone; the record is then missing, and the log says so.
@@ -238,6 +240,7 @@ impl Vault {
             Err(SubmitError::TooLarge) => {
                 Attempt::Answer(Err(Error::new(ErrorKind::TooLarge, "the request changes too much at once")))
             }
+            Err(SubmitError::Full) => Attempt::Answer(Err(Error::full())),
             Err(SubmitError::Unavailable(source)) => Attempt::Answer(Err(Error::unavailable(
                 "the store does not answer; nothing was changed",
             )

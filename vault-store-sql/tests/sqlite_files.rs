@@ -238,7 +238,7 @@ fn a_full_disk_loses_the_batch_and_nothing_else() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(error, CommitError::NotApplied(StoreError::Unavailable { .. })), "{error:?}");
+    assert!(matches!(error, CommitError::NotApplied(StoreError::Full { .. })), "{error:?}");
     let count =
         |store: &Sqlite| block_on(store.scan(Range::prefix(""), Limit::entries(1_000))).unwrap().len();
     assert_eq!(count(&store), landed);

@@ -48,6 +48,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("unauthenticated_ceremonies", Kind::Flag, &["SECRETHUB_UNAUTHENTICATED_CEREMONIES"]),
     key("audit_enabled", Kind::Flag, &["AUDIT_ENABLED"]),
     key("audit_ttl_days", Kind::Number, &["AUDIT_TTL_DAYS"]),
+    key("disk_watermark_mib", Kind::Number, &["SECRETHUB_DISK_WATERMARK_MIB"]),
     key("audit_file", Kind::Text, &["SECRETHUB_AUDIT_FILE"]),
     key("log_level", Kind::Text, &["SECRETHUB_LOG_LEVEL"]),
     key("log_format", Kind::Text, &["SECRETHUB_LOG_FORMAT"]),

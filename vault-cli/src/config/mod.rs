@@ -44,6 +44,7 @@ pub(crate) struct Config {
     pub(crate) unauthenticated_ceremonies: Option<bool>,
     pub(crate) audit_enabled: Option<bool>,
     pub(crate) audit_ttl_days: Option<u32>,
+    pub(crate) disk_watermark_mib: Option<u32>,
     pub(crate) audit_file: Option<PathBuf>,
     pub(crate) log_level: Option<String>,
     pub(crate) log_format: Option<String>,

@@ -11,7 +11,8 @@ pub(super) fn start(level: Option<&str>, format: Option<&str>) -> Result<(), Fai
         Failure::local(format!("`log_level`: {level:?} is no level"))
             .hint("use error, warn, info, debug or trace")
     })?;
-    let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Where the log cannot be written (its disk is full), to complain about that on stderr would be a panic.
+    let builder = fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
     let started = match format.unwrap_or("text") {
         "text" => builder.with_ansi(io::stderr().is_terminal()).try_init(),
         "json" => builder.json().flatten_event(true).try_init(),

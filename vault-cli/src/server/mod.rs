@@ -89,6 +89,9 @@ impl Plan {
                 unauthenticated_ceremonies: config.unauthenticated_ceremonies.unwrap_or(false),
                 audit_enabled: config.audit_enabled.unwrap_or(defaults.audit_enabled),
                 audit_ttl_days: config.audit_ttl_days.unwrap_or(defaults.audit_ttl_days),
+                disk_watermark_bytes: config
+                    .disk_watermark_mib
+                    .map_or(defaults.disk_watermark_bytes, |mib| u64::from(mib) << 20),
                 cluster_name: config.cluster_name.clone().unwrap_or(defaults.cluster_name),
                 version: defaults.version,
             },

@@ -210,6 +210,7 @@ async fn prune(cx: &mut Cx) -> Result<Reply, Error> {
     if days == 0 {
         return Err(Error::invalid("records are kept for ever; set AUDIT_TTL_DAYS to prune"));
     }
+    cx.hurry();
     let removed = crate::job::prune_audit_once(cx.system()).await?;
     Reply::data(&json!({ "removed": removed, "ttl_days": days }))
 }

@@ -123,7 +123,7 @@ impl<'s> Background<'s> {
         };
         let draft = Draft { columns, fields: Vec::new() };
         let received = self.system.host().monotonic();
-        match self.unsealed.lane().submit(Change { ops, draft, received }).await {
+        match self.unsealed.lane().submit(Change { ops, draft, received, urgent: true }).await {
             Ok(()) => Ok(true),
             Err(SubmitError::Conflict(_) | SubmitError::Closed) => Ok(false),
             Err(error) => Err(Error::unavailable("background work was not committed").with_source(error)),

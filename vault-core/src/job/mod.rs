@@ -9,6 +9,7 @@ mod rewrap;
 mod rotate_keyring;
 mod sweep_mounts;
 mod sweep_versions;
+mod watch_room;
 
 pub(crate) use prune_audit::once as prune_audit_once;
 
@@ -36,6 +37,7 @@ const JOBS: &[Job] = &[
     rotate_keyring::JOB,
     sweep_mounts::JOB,
     sweep_versions::JOB,
+    watch_room::JOB,
 ];
 
 /// Runs all jobs until dropped. A failure is logged and the job tried again at its next turn.

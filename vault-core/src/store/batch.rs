@@ -72,12 +72,13 @@ pub struct Batch {
     id: Rev,
     ops: Arc<BTreeMap<Key, Op>>,
     records: Arc<Vec<Linked>>,
+    urgent: bool,
 }
 
 impl Batch {
     /// An empty batch under a fresh, random id.
     pub fn new(id: Rev) -> Self {
-        Self { id, ops: Arc::default(), records: Arc::default() }
+        Self { id, ops: Arc::default(), records: Arc::default(), urgent: false }
     }
 
     /// The id, which becomes [`Entry::rev`].
@@ -152,6 +153,17 @@ impl Batch {
     /// Takes the batch apart again: operations by key, and records in order. For a sender whose batch was refused.
     pub fn into_parts(self) -> (BTreeMap<Key, Op>, Vec<Linked>) {
         (Arc::unwrap_or_clone(self.ops), Arc::unwrap_or_clone(self.records))
+    }
+
+    /// Lets the batch use what the store keeps in reserve for when its disk is full: what operates the vault or makes
+    /// room must still work then.
+    pub fn hurry(&mut self) {
+        self.urgent = true;
+    }
+
+    /// May it use the reserve.
+    pub fn is_urgent(&self) -> bool {
+        self.urgent
     }
 
     /// Is there nothing to do.

@@ -84,6 +84,15 @@ impl Limit {
     }
 }
 
+/// Room on a store's disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that can still be written.
+    pub free: u64,
+    /// Bytes of the whole disk.
+    pub total: u64,
+}
+
 /// A store that could not do what was asked; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -99,7 +108,13 @@ pub enum StoreError {
         /// How much is allowed.
         limit: usize,
     },
-    /// The backend does not answer, or has no room. Try again later.
+    /// The backend's disk is full. Somebody must make room.
+    #[error("{backend} has no room left")]
+    Full {
+        /// Which one.
+        backend: &'static str,
+    },
+    /// The backend does not answer. Try again later.
     #[error("{backend} is unavailable")]
     Unavailable {
         /// Which one.
@@ -153,11 +168,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// or if the following call from its last key is empty.
     async fn scan(&self, range: Range, limit: Limit) -> Result<Vec<Entry>, StoreError>;
 
-    /// Applies the batch whole, at one instant at which every condition holds, and durably.
+    /// Applies the batch whole, at one instant at which every condition holds, and durably. A store that can run full
+    /// keeps a reserve for urgent batches and for pruning.
     async fn commit(&self, batch: &Batch) -> Result<(), CommitError>;
 
     /// One instant of all entries, for backups.
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, StoreError>;
+
+    /// How much room there is, its own free space included; `None` where the store cannot tell.
+    async fn room(&self) -> Result<Option<Room>, StoreError> {
+        Ok(None)
+    }
 
     /// What it is, for `seal-status` and logs: `sqlite`, `memory`, `postgresql` …
     fn kind(&self) -> &'static str;

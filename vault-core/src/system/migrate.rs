@@ -70,7 +70,7 @@ impl System {
             ..Columns::default()
         };
         let draft = Draft { columns, fields: Vec::new() };
-        let change = Change { ops: vec![op], draft, received: self.host().monotonic() };
+        let change = Change { ops: vec![op], draft, received: self.host().monotonic(), urgent: true };
         lane.submit(change).await.map_err(|error| match error {
             SubmitError::Conflict(_) => {
                 Error::unavailable("another node handed the vault over meanwhile; look at seal-status")

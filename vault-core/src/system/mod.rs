@@ -30,7 +30,10 @@ use crate::{
 };
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// The Vault API that we speak, as a semantic version (clients gate features on it), with our own behind the plus.
@@ -64,6 +67,8 @@ pub(crate) struct Inner {
     process: u32,
     state: RwLock<Option<Arc<Unsealed>>>,
     initialized: AtomicBool,
+    /// Is the store's disk nearly full.
+    room_low: AtomicBool,
     progress: Mutex<UnsealProgress>,
     /// One ceremony (init, unseal, seal) at a time.
     ceremony: futures::lock::Mutex<()>,
@@ -91,6 +96,7 @@ impl System {
             settings,
             state: RwLock::new(None),
             initialized: AtomicBool::new(false),
+            room_low: AtomicBool::new(false),
             progress: Mutex::new(UnsealProgress::new()),
             ceremony: futures::lock::Mutex::new(()),
             sealed_events: Mutex::new(VecDeque::new()),
@@ -118,6 +124,16 @@ impl System {
     /// The settings.
     pub(crate) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Is the store's disk nearly full, as far as was seen.
+    pub(crate) fn is_room_low(&self) -> bool {
+        self.0.room_low.load(Ordering::Relaxed)
+    }
+
+    /// Notes it, and answers what was noted before.
+    pub(crate) fn set_room_low(&self, low: bool) -> bool {
+        self.0.room_low.swap(low, Ordering::Relaxed)
     }
 
     /// The unsealed half, if there is one.

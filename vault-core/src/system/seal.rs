@@ -180,7 +180,8 @@ impl System {
     pub(crate) async fn record_sealed_events(&self) -> Result<(), Error> {
         let Some(unsealed) = self.unsealed() else { return Ok(()) };
         for draft in self.take_sealed_events() {
-            let change = Change { ops: Vec::new(), draft: draft.clone(), received: self.host().monotonic() };
+            let received = self.host().monotonic();
+            let change = Change { ops: Vec::new(), draft: draft.clone(), received, urgent: true };
             if let Err(source) = unsealed.lane().submit(change).await {
                 self.remember(draft);
                 return Err(

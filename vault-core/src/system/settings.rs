@@ -62,6 +62,8 @@ pub struct Settings {
     /// Serve rekey and generate-root without a token, as old Vaults do: anybody who reaches the API may then start
     /// and cancel them.
     pub unauthenticated_ceremonies: bool,
+    /// Free bytes on the store's disk below which operators are warned; 0 = never.
+    pub disk_watermark_bytes: u64,
     /// Name of the cluster, for people.
     pub cluster_name: String,
     /// Version of the product, for `seal-status` and `health`.
@@ -77,6 +79,7 @@ impl Default for Settings {
             audit_enabled: true,
             audit_ttl_days: 0,
             unauthenticated_ceremonies: false,
+            disk_watermark_bytes: crate::limits::DISK_WATERMARK_BYTES,
             cluster_name: "secrethub".to_owned(),
             version: super::API_VERSION.to_owned(),
         }

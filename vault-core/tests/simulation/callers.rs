@@ -73,7 +73,9 @@ pub(crate) fn call(host: &SimHost, link: &Arc<Link>, lane: &Lane, id: String, de
         let Some(ops) = decide(deed, &link, &id).await else { return };
         let columns =
             Columns { timestamp, operation: "update".into(), request_id: id.clone(), ..Columns::default() };
-        let told = lane.submit(Change { ops, draft: Draft { columns, fields: Vec::new() }, received }).await;
+        let told = lane
+            .submit(Change { ops, draft: Draft { columns, fields: Vec::new() }, received, urgent: false })
+            .await;
         book.lock().unwrap().insert(id, read(&told));
     };
     host.spawn("caller", Box::pin(task));

@@ -88,6 +88,7 @@ pub enum OpenError {
 pub(super) fn refused(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => corrupt(&error),
+        Some(ErrorCode::DiskFull) => super::reserve::full(),
         Some(_) => unavailable(error),
         None if is_shape(&error) => corrupt(&error),
         None => unavailable(error),

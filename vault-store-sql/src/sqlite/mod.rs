@@ -8,12 +8,14 @@
 //! | what was deleted is gone from the file | `secure_delete=ON` |
 //! | readers never stop the log from being written back | no read transaction outlives its call; searches go by steps |
 //! | one process | a lock file that names its holder |
+//! | a full disk can be pruned | a reserve beside the database, for urgent batches |
 
 mod checkpoint;
 mod error;
 mod open;
 mod read;
 mod recent;
+mod reserve;
 mod rows;
 mod snapshot;
 mod worker;
@@ -29,17 +31,22 @@ use error::{BACKEND, stopped, unavailable};
 use open::Place;
 use read::Readers;
 use recent::Recent;
+use reserve::Reserve;
 use rusqlite::Connection;
 use secrethub_core::{
     audit::{AuditPage, AuditQuery, AuditRow, Cursor, Head},
     id::BootId,
     store::{
-        AuditLog, Batch, CommitError, Entry, Key, Limit, Range, SnapshotReader, Store, StoreError,
+        AuditLog, Batch, CommitError, Entry, Key, Limit, Range, Room, SnapshotReader, Store, StoreError,
         judge::{check_batch, check_get},
     },
 };
 use snapshot::Snapshot;
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use worker::Worker;
 
 /// A database file that this process owns, or only looks at.
@@ -56,6 +63,8 @@ struct Writer {
     worker: Worker,
     checkpoints: Arc<Checkpoints>,
     recent: Arc<Recent>,
+    /// Used on the writer's thread alone.
+    reserve: Arc<Mutex<Reserve>>,
 }
 
 impl Sqlite {
@@ -83,7 +92,8 @@ impl Sqlite {
         let checkpoints = start(&place, "sqlite-checkpoint", place.checkpointer()?)?;
         let audit = start(&place, "sqlite-audit", place.reader()?)?;
         let checkpoints = Arc::new(Checkpoints::new(checkpoints));
-        let writer = Writer { worker, checkpoints, recent: Arc::new(Recent::new()) };
+        let reserve = Arc::new(Mutex::new(Reserve::of(path)));
+        let writer = Writer { worker, checkpoints, recent: Arc::new(Recent::new()), reserve };
         Ok(Arc::new(Self { readers: Readers::default(), audit, writer: Some(writer), place }))
     }
 
@@ -97,6 +107,11 @@ impl Sqlite {
     ) -> Result<T, StoreError> {
         self.audit.ask(work)?.await.map_err(|_| stopped())?
     }
+}
+
+/// It says what is on the disk, whatever became of the thread that held it.
+fn lock(reserve: &Mutex<Reserve>) -> MutexGuard<'_, Reserve> {
+    reserve.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn start(place: &Place, name: &str, db: Connection) -> Result<Worker, OpenError> {
@@ -124,10 +139,11 @@ impl Store for Sqlite {
     async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
         check_batch(batch)?;
         let writer = self.writer()?;
-        let (checkpoints, recent, batch) = (writer.checkpoints.clone(), writer.recent.clone(), batch.clone());
+        let (checkpoints, recent) = (writer.checkpoints.clone(), writer.recent.clone());
+        let (reserve, batch) = (writer.reserve.clone(), batch.clone());
         let wait = writer.worker.ask(move |db| {
             checkpoints.finish(db);
-            let answer = recent.during(&batch, || write::apply(db, &batch));
+            let answer = recent.during(&batch, || write::apply(db, &batch, &mut lock(&reserve)));
             checkpoints.count(write::weight(&batch));
             answer
         })?;
@@ -138,6 +154,11 @@ impl Store for Sqlite {
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, StoreError> {
         let db = self.place.scratch().map_err(unavailable)?;
         Ok(Box::new(Snapshot::take(db).await?))
+    }
+
+    async fn room(&self) -> Result<Option<Room>, StoreError> {
+        let path = self.place.path.clone();
+        self.ask_audit(move |db| Ok(reserve::room(db, &path))).await
     }
 
     fn kind(&self) -> &'static str {
@@ -166,7 +187,10 @@ impl AuditLog for Sqlite {
     }
 
     async fn prune(&self, chain: BootId, below: u64, limit: usize) -> Result<u64, StoreError> {
-        let wait = self.writer()?.worker.ask(move |db| write::prune(db, chain, below, limit))?;
+        let writer = self.writer()?;
+        let reserve = writer.reserve.clone();
+        let prune = move |db: &Connection| write::prune(db, (chain, below), limit, &mut lock(&reserve));
+        let wait = writer.worker.ask(prune)?;
         wait.await.map_err(|_| stopped())?
     }
 }

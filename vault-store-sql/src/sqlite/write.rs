@@ -1,9 +1,6 @@
 //! One batch, one transaction: find, judge, write, commit.
 
-use super::{
-    error::{refused, unavailable},
-    rows,
-};
+use super::{error::refused, reserve::Reserve, rows};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use secrethub_core::{
     id::{BootId, Rev},
@@ -14,8 +11,34 @@ use secrethub_core::{
 };
 use std::collections::HashMap;
 
-/// Applies a batch. Everything before COMMIT is undone by an error, so nothing was applied.
-pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<(), CommitError> {
+/// Applies a batch, an urgent one from the reserve if it must be.
+pub(super) fn apply(db: &Connection, batch: &Batch, reserve: &mut Reserve) -> Result<(), CommitError> {
+    if !batch.is_urgent() {
+        reserve.check(db)?;
+    }
+    match attempt(db, batch) {
+        Err(CommitError::NotApplied(StoreError::Full { .. })) if batch.is_urgent() && reserve.release() => {
+            attempt(db, batch)
+        }
+        answer => answer,
+    }
+}
+
+/// Removes the oldest rows of a chain below a number, from the reserve if it must be.
+pub(super) fn prune(
+    db: &Connection,
+    (chain, below): (BootId, u64),
+    limit: usize,
+    reserve: &mut Reserve,
+) -> Result<u64, StoreError> {
+    match remove(db, chain, below, limit) {
+        Err(StoreError::Full { .. }) if reserve.release() => remove(db, chain, below, limit),
+        answer => answer,
+    }
+}
+
+/// Everything before COMMIT is undone by an error, so nothing was applied.
+fn attempt(db: &Connection, batch: &Batch) -> Result<(), CommitError> {
     execute(db, "BEGIN IMMEDIATE").map_err(refused)?;
     match stage(db, batch) {
         Ok(Verdict::Apply) => commit(db),
@@ -33,8 +56,7 @@ pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<(), CommitError> {
     }
 }
 
-/// Removes the oldest rows of a chain below a number.
-pub(super) fn prune(db: &Connection, chain: BootId, below: u64, limit: usize) -> Result<u64, StoreError> {
+fn remove(db: &Connection, chain: BootId, below: u64, limit: usize) -> Result<u64, StoreError> {
     let below = i64::try_from(below).unwrap_or(i64::MAX);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let statement = db.prepare_cached(
@@ -96,7 +118,7 @@ fn commit(db: &Connection) -> Result<(), CommitError> {
     let Err(error) = execute(db, "COMMIT") else { return Ok(()) };
     roll_back(db);
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => Err(CommitError::NotApplied(unavailable(error))),
+        Some(ErrorCode::DiskFull) => Err(CommitError::NotApplied(refused(error))),
         _ => Err(CommitError::Unknown(error.into())),
     }
 }

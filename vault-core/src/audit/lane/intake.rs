@@ -24,6 +24,7 @@ pub(super) struct Item {
     pub(super) record: AuditRecord,
     pub(super) received: Duration,
     pub(super) bytes: usize,
+    pub(super) urgent: bool,
     pub(super) reply: oneshot::Sender<Result<(), SubmitError>>,
 }
 
@@ -38,7 +39,7 @@ impl Item {
         own: &Key,
         audited: bool,
     ) -> Result<(Self, Answer), SubmitError> {
-        let Change { mut ops, draft, received } = change;
+        let Change { mut ops, draft, received, urgent } = change;
         normalise(&mut ops, own)?;
         let bytes = weigh(&ops)?;
         let draft = tidy(draft);
@@ -55,7 +56,7 @@ impl Item {
             blank(&mut record);
         }
         let (reply, answer) = oneshot::channel();
-        Ok((Self { ops, record, received, bytes, reply }, answer))
+        Ok((Self { ops, record, received, bytes, urgent, reply }, answer))
     }
 
     /// Tells the caller. One that has left is not told; its change is committed all the same.

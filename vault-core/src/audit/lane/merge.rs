@@ -117,6 +117,7 @@ pub(super) struct Member {
     keys: Vec<(Key, Option<Rev>)>,
     received: Duration,
     bytes: usize,
+    urgent: bool,
     reply: oneshot::Sender<Result<(), SubmitError>>,
 }
 
@@ -138,7 +139,7 @@ impl Round {
     ) -> Result<Self, Clash> {
         let mut batch = Batch::new(id);
         let mut members = Vec::with_capacity(items.len());
-        for Item { ops, mut record, received, bytes, reply } in items {
+        for Item { ops, mut record, received, bytes, urgent, reply } in items {
             let keys = ops.iter().map(|(key, op)| (key.clone(), guarded(op))).collect();
             for (key, op) in ops {
                 batch.stage(key, op)?;
@@ -146,7 +147,10 @@ impl Round {
             record.columns.elapsed_us =
                 u64::try_from(now.saturating_sub(received).as_micros()).unwrap_or(u64::MAX);
             batch.audit(chain.append(hash, record));
-            members.push(Member { keys, received, bytes, reply });
+            if urgent {
+                batch.hurry();
+            }
+            members.push(Member { keys, received, bytes, urgent, reply });
         }
         Ok(Self { batch, members })
     }
@@ -184,6 +188,7 @@ impl Member {
             op.map(|op| (key, op))
         };
         let ops = self.keys.into_iter().filter_map(op).collect();
-        Item { ops, record, received: self.received, bytes: self.bytes, reply: self.reply }
+        let Self { received, bytes, urgent, reply, .. } = self;
+        Item { ops, record, received, bytes, urgent, reply }
     }
 }

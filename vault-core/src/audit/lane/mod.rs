@@ -63,6 +63,8 @@ pub struct Change {
     pub draft: Draft,
     /// `Host::monotonic` when the request came.
     pub received: Duration,
+    /// May it use the store's reserve: see [`Batch::hurry`](crate::store::Batch::hurry).
+    pub urgent: bool,
 }
 
 /// A record without its place: the lane sets chain, number, writes, and the time it took.
@@ -89,6 +91,9 @@ pub enum SubmitError {
     /// Nothing was applied: more operations or bytes than one request may write.
     #[error("the change is too large")]
     TooLarge,
+    /// Nothing was applied: the store's disk is full. Somebody must make room.
+    #[error("the store has no room left")]
+    Full,
     /// Nothing was applied: the store cannot.
     #[error("the store did not apply the change")]
     Unavailable(#[source] BoxError),

@@ -105,6 +105,7 @@ pub(super) async fn enter(inner: &Inner) -> Result<(Rev, Chain), Error> {
 
 fn entry_batch(inner: &Inner, found: Found, retired: Retired) -> Result<(Batch, Chain), Error> {
     let mut batch = Batch::new(inner.make_rev());
+    batch.hurry();
     let mut chain = Chain::new(inner.boot);
     let Found { lanes, mut boots, state, audited } = found;
     boots.retain(|boot| !retired.boots.contains(boot));
@@ -177,7 +178,8 @@ fn own_change(inner: &Inner, operation: &str, path: &str, ops: Vec<(Key, Op)>) -
         request_id: uuid::Builder::from_random_bytes(id).into_uuid().to_string(),
         ..Columns::default()
     };
-    Change { ops, draft: Draft { columns, fields: Vec::new() }, received: inner.host.monotonic() }
+    let (draft, received) = (Draft { columns, fields: Vec::new() }, inner.host.monotonic());
+    Change { ops, draft, received, urgent: true }
 }
 
 #[cfg(test)]

@@ -91,6 +91,7 @@ impl Signer {
         let next = checkpoint::after(newest, crypto, vec![head], floors, host.now())?;
         let key = Checkpoint::key(next.number).map_err(Error::internal)?;
         let mut batch = Batch::new(self.inner.make_rev());
+        batch.hurry(); // Only what a checkpoint covers may be pruned.
         let signed = Sealed::public(next.sign(keys.audit_signer()));
         batch.create(key, signed).map_err(Error::internal)?;
         self.commit(&batch).await.map(|stands| stands.then_some(next.number))

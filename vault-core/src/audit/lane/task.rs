@@ -9,7 +9,7 @@ use super::{
     register,
     send::{Line, Sent},
 };
-use crate::{audit::Chain, error::BoxError};
+use crate::{audit::Chain, error::BoxError, store::StoreError};
 use std::{fmt, sync::Arc};
 
 pub(super) struct Task {
@@ -78,6 +78,10 @@ impl Task {
                     }
                     losers.into_iter().for_each(|(who, keys)| who.answer(Err(SubmitError::Conflict(keys))));
                     items = survivors;
+                }
+                Sent::NotApplied(StoreError::Full { .. }) => {
+                    round.members.into_iter().for_each(|who| who.answer(Err(SubmitError::Full)));
+                    return None;
                 }
                 Sent::NotApplied(source) => {
                     refuse(round.members, source);

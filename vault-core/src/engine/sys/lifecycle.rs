@@ -28,6 +28,7 @@ pub(super) async fn health(cx: &mut Cx) -> Result<Reply, Error> {
         "replication_dr_mode": "disabled",
         "server_time_utc": cx.now().unix_seconds(),
         "version": settings.version,
+        "storage_low": cx.system().is_room_low(),
     });
     if let Some(unsealed) = cx.system().unsealed() {
         data["cluster_name"] = settings.cluster_name.clone().into();
