@@ -1,6 +1,6 @@
 //! A new root token.
 
-use crate::house::{Delete, House, Read, Write, decode, refused};
+use crate::house::{Answer, Delete, House, Read, Write, decode, refused};
 use secrethub_core::{ErrorKind, system::Settings};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -47,6 +47,22 @@ fn shares_come_to_different_nodes() {
         refused(give(&house, 0, &house.shares[0]), ErrorKind::Invalid, "no root generation in progress");
         assert_eq!(house.recorded("generate-root"), ["success"]);
     }
+}
+
+#[test]
+fn shares_that_come_at_once_all_count() {
+    let house = House::new();
+    let begun = house.root(0, Write, ATTEMPT, json!({})).unwrap();
+    let share = |at: usize| json!({ "key": house.shares[at], "nonce": nonce(&begun) });
+    let answers = house.at_once(UPDATE, vec![share(0), share(1), share(2)]);
+    let complete = |answer: &Answer| answer.as_ref().is_ok_and(|told| told["complete"] == true);
+    assert_eq!(answers.iter().filter(|answer| complete(answer)).count(), 1, "{answers:?}");
+    let first = |answer: &Answer| answer.as_ref().is_ok_and(|told| told["progress"] == 1);
+    assert_eq!(answers.iter().filter(|answer| first(answer)).count(), 1, "{answers:?}");
+    assert_eq!(house.recorded("generate-root"), ["success"], "one token, not two");
+
+    let begin = house.at_once(ATTEMPT, vec![json!({}), json!({}), json!({})]);
+    assert_eq!(begin.iter().filter(|answer| answer.is_ok()).count(), 1, "one of three begins it");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use secrethub_core::{
-    ErrorKind, Operation, Parts, Request, Vault,
+    Error, ErrorKind, Operation, Parts, Request, Vault,
     crypto::rustcrypto,
     host::Host as _,
     store::{Backend, memory::Memory},
@@ -111,6 +111,19 @@ impl House {
                 .map_or_else(|| reply.to_value(), |auth| json!(auth.client_token.expose()))),
             Err(error) => Err((error.kind(), error.to_string())),
         }
+    }
+
+    /// Writes the same path as root on several nodes at the same moment.
+    pub(crate) fn at_once(&self, path: &str, fields: Vec<Value>) -> Vec<Answer> {
+        let ask = |(at, fields): (usize, Value)| {
+            let request = Request::new("id", Write, path).with_fields(fields).with_token(&self.root);
+            let vault = Arc::clone(&self.nodes[at]);
+            async move { vault.handle(request).await }
+        };
+        let asked: Vec<_> = fields.into_iter().enumerate().map(ask).collect();
+        let answers = self.world.run(futures::future::join_all(asked)).unwrap();
+        let told = |error: Error| (error.kind(), error.to_string());
+        answers.into_iter().map(|answer| answer.map(|reply| reply.to_value()).map_err(told)).collect()
     }
 
     /// The same as root.

@@ -8,3 +8,4 @@ mod house;
 mod migrate;
 mod rekey;
 mod rotation;
+mod storm;
