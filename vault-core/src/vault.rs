@@ -75,6 +75,17 @@ impl Vault {
         crate::job::run(&self.system).await;
     }
 
+    /// Records that a front-end turned away so many requests of an address, before they came here.
+    pub async fn note_flood(&self, address: std::net::IpAddr, count: u64) {
+        let draft = record::flood(address, count, self.system.host().now());
+        let Some(unsealed) = self.system.unsealed() else { return self.system.remember(draft) };
+        let received = self.system.host().monotonic();
+        let change = Change { ops: Vec::new(), draft, received, urgent: false };
+        if let Err(error) = unsealed.lane().submit(change).await {
+            tracing::warn!(%error, %address, count, "requests were turned away, and that was not recorded");
+        }
+    }
+
     /// Serves one request. The future may be dropped at any await: what was handed to the lane goes on, and nobody
     /// else notices.
     pub async fn handle(&self, request: Request) -> Result<Reply, Error> {

@@ -1,19 +1,29 @@
 //! [`Door`]: the one thing this crate asks of the core. `Vault` is the door; tests stand a fake one there.
 
 use secrethub_core::{Error, Reply, Request, Vault};
-use std::{pin::Pin, sync::Arc};
+use std::{net::IpAddr, pin::Pin, sync::Arc};
 
 /// What a door gives back: an answer to wait for, which borrows nothing.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send>>;
+
+/// Nothing to answer.
+pub type Noted = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Answers requests.
 pub trait Door: Send + Sync + 'static {
     /// Authenticates, decides, does, records and answers.
     fn handle(self: Arc<Self>, request: Request) -> Answer;
+
+    /// Records that so many requests of an address were turned away before they came to the door.
+    fn note_flood(self: Arc<Self>, address: IpAddr, count: u64) -> Noted;
 }
 
 impl Door for Vault {
     fn handle(self: Arc<Self>, request: Request) -> Answer {
         Box::pin(async move { Vault::handle(&self, request).await })
+    }
+
+    fn note_flood(self: Arc<Self>, address: IpAddr, count: u64) -> Noted {
+        Box::pin(async move { Vault::note_flood(&self, address, count).await })
     }
 }

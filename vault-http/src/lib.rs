@@ -8,7 +8,7 @@
 //! | `encode`, `envelope`, `health` | the way out; `encode` is the one file with status codes |
 //! | `secret_manager` | the first seed's `/vault/secret/*` |
 //! | `docs`, `openapi`, `help`, `metrics` | what the server says about itself |
-//! | `rate`, `address`, [`limits`] | who, how much, how fast |
+//! | `rate`, `flood`, `address`, [`limits`] | who, how much, how fast |
 //! | [`Server`], [`Tls`], `idle` | connections |
 
 mod address;
@@ -19,6 +19,7 @@ mod docs;
 mod door;
 mod encode;
 mod envelope;
+mod flood;
 mod health;
 mod help;
 mod idle;
@@ -35,7 +36,7 @@ mod settings;
 mod tls;
 
 pub use address::Peer;
-pub use door::{Answer, Door};
+pub use door::{Answer, Door, Noted};
 pub use limits::Limits;
 pub use metrics::{Metrics, metrics_router};
 pub use router::router;

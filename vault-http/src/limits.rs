@@ -35,6 +35,8 @@ pub const NETWORKS_MAX: usize = 16_384;
 pub const REFUSALS: Rate = Rate { per_second: 100, burst: 1_000 };
 /// Requests an address may send to the first seed's API, which needs no token.
 pub const SECRET_MANAGER: Rate = Rate { per_second: 200, burst: 1_000 };
+/// Requests that were turned away leave one record an address in this time.
+pub const FLOOD_WINDOW: Duration = Duration::from_secs(10);
 /// Series that the metrics hold; further combinations of labels are counted as `other`.
 pub const SERIES_MAX: usize = 2_048;
 

@@ -8,6 +8,7 @@ use crate::{
     docs,
     door::Door,
     encode,
+    flood::Floods,
     health::HealthCodes,
     help,
     metrics::{self, Label},
@@ -41,6 +42,7 @@ pub(crate) struct App {
     /// Strangers that were refused: each cost an audit record.
     pub(crate) refusals: Limiter,
     pub(crate) secret_manager: Limiter,
+    pub(crate) floods: Floods,
     /// The document, made when first asked for.
     pub(crate) openapi: OnceLock<Bytes>,
 }
@@ -59,7 +61,8 @@ pub fn router(door: Arc<dyn Door>, settings: Settings) -> Router {
     let limits = &settings.limits;
     let bodies = Budget::new(limits.bodies_bytes);
     let (refusals, secret_manager) = (Limiter::new(limits.refusals), Limiter::new(limits.secret_manager));
-    let app = App { door, bodies, refusals, secret_manager, openapi: OnceLock::new(), settings };
+    let (floods, openapi) = (Floods::default(), OnceLock::new());
+    let app = App { door, bodies, refusals, secret_manager, floods, openapi, settings };
     router.fallback(nowhere).with_state(Arc::new(app))
 }
 
@@ -88,11 +91,17 @@ impl App {
 
     /// Refuses who was refused too often, before anything is read, decided or recorded.
     pub(crate) fn check_refusals(&self, address: Option<IpAddr>) -> Result<(), Error> {
-        self.refusals.wait(address).map_or(Ok(()), |wait| Err(rate_limited(wait)))
+        self.refusals.wait(address).map_or(Ok(()), |wait| Err(self.turn_away(address, wait)))
+    }
+
+    /// One request too many: counted, and recorded with the others of its kind.
+    pub(crate) fn turn_away(&self, address: Option<IpAddr>, wait: std::time::Duration) -> Error {
+        self.floods.count(&self.door, address);
+        rate_limited(wait)
     }
 }
 
-pub(crate) fn rate_limited(retry_after: std::time::Duration) -> Error {
+fn rate_limited(retry_after: std::time::Duration) -> Error {
     Error::new(
         ErrorKind::RateLimited { retry_after },
         "too many requests from this address; wait, then try again",

@@ -8,7 +8,7 @@ use crate::{
     decode, encode,
     limits::SECRET_MANAGER_BODY_MAX,
     metrics::Label,
-    router::{App, make_request_id, rate_limited},
+    router::{App, make_request_id},
 };
 use axum::{Router, body::Body, extract::State, response::Response, routing::any};
 use http::{Method, Uri, header::CONTENT_TYPE, request::Parts};
@@ -99,7 +99,7 @@ fn problem(kind: &'static str, below: &[Value], msg: &'static str) -> Problem {
 
 async fn answer(app: &App, id: &str, parts: &Parts, body: Body, act: Act) -> Result<Value, Refusal> {
     let remote = address::remote(parts);
-    app.secret_manager.admit(remote.address).map_err(rate_limited)?;
+    app.secret_manager.admit(remote.address).map_err(|wait| app.turn_away(remote.address, wait))?;
     let Loaded { bytes, held: _until_the_reply } =
         body::read(body, SECRET_MANAGER_BODY_MAX, &app.settings.limits, &app.bodies).await?;
     let mut request = Request::new(id, Operation::Write, act.core_path);

@@ -9,7 +9,7 @@ use secrethub_core::{
     Error, ErrorKind, Operation, Reply,
     request::{Health, Origin, Shape},
 };
-use secrethub_http::{Answer, Door, Settings, router};
+use secrethub_http::{Answer, Door, Noted, Settings, router};
 use serde_json::{Value, json};
 use std::{
     sync::{Arc, Mutex},
@@ -36,6 +36,10 @@ pub(crate) struct Fake {
 }
 
 impl Door for Fake {
+    fn note_flood(self: Arc<Self>, _: std::net::IpAddr, _: u64) -> Noted {
+        Box::pin(async {})
+    }
+
     fn handle(self: Arc<Self>, request: secrethub_core::Request) -> Answer {
         let seen = Seen {
             id: request.id.clone(),
