@@ -58,6 +58,7 @@ struct House {
     migration: String,
     nonce: String,
     wrapping: String,
+    lease: String,
 }
 
 impl House {
@@ -132,6 +133,7 @@ impl House {
             migration: empty(),
             nonce: empty(),
             wrapping: empty(),
+            lease: empty(),
         }
     }
 
@@ -160,6 +162,11 @@ impl House {
         );
         let auth = house.vault.handle(made).await.unwrap().auth.unwrap();
         (house.child, house.accessor) = (auth.client_token.expose().clone(), auth.accessor);
+        let leases = house.request(Operation::Read, "sys/leases", json!({}));
+        let leases = house.vault.handle(leases).await.unwrap().to_value();
+        let mut leases = leases["leases"].as_array().unwrap().iter();
+        let lease = leases.find(|lease| lease["renewable"] == true).unwrap();
+        house.lease = lease["lease_id"].as_str().unwrap().to_owned();
         let chains = house.request(Operation::Read, "audit/chains", json!({}));
         let chains = house.vault.handle(chains).await.unwrap().to_value();
         house.chain = chains["chains"][0]["chain"].as_str().unwrap().to_owned();
@@ -183,6 +190,7 @@ impl House {
             .example
             .replace("shs.…", &self.child)
             .replace("shs.wrapping", &self.wrapping)
+            .replace("auth/token/create/HASH", &self.lease)
             .replace(r#""accessor":"…""#, &format!(r#""accessor":"{}""#, self.accessor))
             .replace(r#""key":"…""#, &format!(r#""key":"{}""#, self.share))
             .replace(r#""nonce":"…""#, &format!(r#""nonce":"{}""#, self.nonce))
@@ -209,6 +217,7 @@ fn path_of(mount: &str, route: &Route, house: &House) -> String {
         _ => "a/b",
     };
     let pattern = route.pattern.replace("{path*}", rest).replace("{id}", &house.migration);
+    let pattern = pattern.replace("{prefix*}", "auth/token").replace("/{lease*}", "");
     let pattern = pattern.replace("{algorithm}", "sha2-256").replace("{bytes}", "16");
     assert!(!pattern.contains('{'), "say what stands for the names of {route:?}");
     format!("{mount}{pattern}")

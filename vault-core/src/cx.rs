@@ -11,7 +11,7 @@ use crate::{
     id::{Rev, Timestamp},
     limits,
     store::{Backend, Entry, Key, Limit, Op, Range},
-    system::{Effect, System, Unsealed},
+    system::{Effect, MountTable, System, Unsealed},
     token::Identity,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -70,6 +70,8 @@ pub struct Cx {
     watched: Vec<(Key, Option<Rev>)>,
     /// Read together with what gives the right to answer, in one instant.
     pub(crate) ahead: Option<(Key, Option<Entry>)>,
+    /// The mounts and revocations that the request is served by; a sealed vault has none.
+    pub(crate) table: Option<Arc<MountTable>>,
     pub(crate) staged: Vec<(Key, Op)>,
     pub(crate) effects: Vec<Effect>,
     /// What is staged is committed even if the answer is a refusal.
@@ -98,6 +100,7 @@ impl Cx {
             now,
             watched,
             ahead: None,
+            table: None,
             staged,
             effects,
             stands: false,

@@ -102,6 +102,10 @@ pub const ARGON2_PASSES_MAX: u32 = 64;
 pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(32 * 24 * 3_600);
 /// Longest lease unless configured: 32 days.
 pub const LEASE_TTL_MAX: Duration = Duration::from_secs(32 * 24 * 3_600);
+/// Tokens that one request looks at to list or count leases: about a second's work; a longer list is paged.
+pub const LEASES_SCANNED_MAX: usize = 250_000;
+/// Revocations by path that may stand at once: every use of a token is compared with each.
+pub const REVOCATIONS_MAX: usize = 64;
 /// Shortest time that a wrapped reply is kept: times of tokens are whole seconds.
 pub const WRAP_TTL_MIN: Duration = Duration::from_secs(1);
 /// Mounts of a vault: every node reads them all when one changes.

@@ -297,7 +297,8 @@ impl Reply {
 
     /// Is there nothing at all to lay out.
     pub fn is_empty(&self) -> bool {
-        self.data.is_none() && self.auth.is_none() && self.wrap.is_none() && self.warnings.is_empty()
+        let bare = self.data.is_none() && self.auth.is_none() && self.wrap.is_none();
+        bare && self.lease.id.is_empty() && self.warnings.is_empty()
     }
 
     /// The data as a value; for callers in the same process and tests. `null` where there is none.

@@ -143,6 +143,7 @@ impl Vault {
         };
         let epoch_rev = seen.watched.first().and_then(|(_, rev)| *rev);
         let mounts = unsealed.mounts(&*backend, epoch_rev).await?;
+        seen.forget_if(|token| mounts.revocations().end(token));
         if !Arc::ptr_eq(&guess, &mounts) {
             seen.ahead = None; // It was computed from mounts that no longer stand.
         }
@@ -163,7 +164,7 @@ impl Vault {
     async fn serve(
         &self,
         unsealed: Arc<Unsealed>,
-        mounts: &MountTable,
+        mounts: &Arc<MountTable>,
         mut seen: Seen,
         request: &Request,
         received: Duration,
@@ -179,7 +180,7 @@ impl Vault {
                 let watched = seen.watched.clone();
                 let mut cx =
                     Cx::new(self.system.clone(), Some(Arc::clone(&unsealed)), mount, identity, watched, now);
-                cx.ahead = seen.ahead.take();
+                (cx.ahead, cx.table) = (seen.ahead.take(), Some(Arc::clone(mounts)));
                 let answer = call(&mut cx, &admitted, request).await;
                 if admitted.route.access == Access::Probe {
                     return Attempt::Answer(answer);

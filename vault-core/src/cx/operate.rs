@@ -7,8 +7,8 @@ use crate::{
     error::{Error, ErrorKind},
     id::BootId,
     request::WrapInfo,
-    store::{Entry, Key, Op, Sealed},
-    token::Wrapping,
+    store::{Entry, Key, Limit, Op, Range, Sealed},
+    token::{Token, Wrapping},
 };
 use serde::Serialize;
 
@@ -88,11 +88,40 @@ impl Cx {
 
     /// An entry of the root namespace, outside any mount, to be replaced or removed.
     pub(crate) async fn root_item(&self, name: &str) -> Result<Option<Item>, Error> {
-        let mut wanted = vec![root_key(name)?];
+        Ok(self.root_items(&[name.to_owned()]).await?.pop().flatten())
+    }
+
+    /// Several at one instant, in the order asked.
+    pub(crate) async fn root_items(&self, names: &[String]) -> Result<Vec<Option<Item>>, Error> {
+        let mut wanted: Vec<Key> = names.iter().map(|name| root_key(name)).collect::<Result<_, _>>()?;
         wanted.extend(self.watched.iter().map(|(key, _)| key.clone()));
         let mut found = self.backend.get(&wanted).await.map_err(store_error)?;
-        self.check_watched(&found.split_off(1))?;
-        found.into_iter().next().flatten().map(|entry| self.open_at(entry, ROOT.len())).transpose()
+        self.check_watched(&found.split_off(names.len()))?;
+        let open = |entry: Option<Entry>| entry.map(|entry| self.open_at(entry, ROOT.len())).transpose();
+        found.into_iter().map(open).collect()
+    }
+
+    /// One page of the entries of the root namespace below `prefix`, strictly after a key as given by [`Item::key`].
+    pub(crate) async fn root_page(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Item>, Error> {
+        let mut range = Range::prefix(&format!("{ROOT}{prefix}"));
+        if let Some(after) = after {
+            range = range.after(&format!("{ROOT}{after}"));
+        }
+        let entries = self.backend.scan(range, Limit::entries(limit)).await.map_err(store_error)?;
+        self.recheck().await?;
+        entries.into_iter().map(|entry| self.open_at(entry, ROOT.len())).collect()
+    }
+
+    /// Writes an entry of the root namespace, whatever stands there: derived indexes only.
+    pub(crate) fn put_root(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        let key = root_key(name)?;
+        let sealed = self.barrier()?.seal(&key, value)?;
+        self.stage(key, Op::Put(sealed))
     }
 
     /// [`Cx::create_root_document`] of a value.
@@ -107,6 +136,36 @@ impl Cx {
         }
         self.note_lease(wrapping.lease_id);
         Ok(wrapping.info)
+    }
+
+    /// Has a revocation by path ended this token.
+    pub(crate) fn is_revoked(&self, token: &Token) -> bool {
+        self.table.as_ref().is_some_and(|table| table.revocations().end(token))
+    }
+
+    /// Does everything stand that is above this token.
+    pub(crate) async fn stands(&self, token: &Token) -> Result<bool, Error> {
+        if token.ancestors.is_empty() {
+            return Ok(true);
+        }
+        let names: Vec<String> = token.ancestors.iter().map(|hash| format!("token/{hash}")).collect();
+        for item in self.root_items(&names).await? {
+            let Some(ancestor) = item.map(|item| item.json::<Token>()).transpose()? else { return Ok(false) };
+            if !ancestor.husk && (!ancestor.is_good(self.now) || self.is_revoked(&ancestor)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What a token that is made now remembers of revocations by path.
+    pub(crate) fn newest_revocation(&self) -> u64 {
+        self.table.as_ref().map_or(0, |table| table.revocations().newest())
+    }
+
+    /// How many revocations by path are being swept.
+    pub(crate) fn standing_revocations(&self) -> usize {
+        self.table.as_ref().map_or(0, |table| table.revocations().len())
     }
 
     /// A page of audit records.

@@ -66,7 +66,7 @@ async fn expire(background: &Background<'_>, due: &Entry, hash: &str, now: Times
 }
 
 /// What goes when a token goes. What is below it is cut off at once and swept later.
-async fn removal(
+pub(super) async fn removal(
     background: &Background<'_>,
     entry: Entry,
     token: &Token,

@@ -8,6 +8,7 @@ mod prune_audit;
 mod rewrap;
 mod rotate_keyring;
 mod sweep_mounts;
+mod sweep_revocations;
 mod sweep_versions;
 mod watch_room;
 
@@ -36,6 +37,7 @@ const JOBS: &[Job] = &[
     rewrap::JOB,
     rotate_keyring::JOB,
     sweep_mounts::JOB,
+    sweep_revocations::JOB,
     sweep_versions::JOB,
     watch_room::JOB,
 ];

@@ -5,6 +5,7 @@ mod epochs;
 mod init;
 mod migrate;
 mod mounts;
+mod revocations;
 mod rotation;
 mod seal;
 mod settings;
@@ -13,6 +14,7 @@ mod unsealed;
 
 pub use init::{InitReply, InitRequest};
 pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_path};
+pub(crate) use revocations::{Newest, REVOCATION_PREFIX, Revocation, Revocations, parse as parse_revocation};
 pub(crate) use rotation::{ROTATE_POLICY_KEY, RotatePolicy};
 pub use seal::SealStatus;
 pub use settings::{DefaultMount, SecretManagerApi, Settings};

@@ -1,7 +1,7 @@
 //! The mount table: which engine serves a path. Read from the store, kept under the lane's epoch: whoever changes
 //! mounts replaces every lane's epoch entry in the same batch, so a stale table is seen at the next request.
 
-use super::RESERVED;
+use super::{RESERVED, Revocations};
 use crate::{
     barrier::Barrier,
     cx::store_error,
@@ -17,9 +17,13 @@ pub(crate) const MOUNT_PREFIX: &str = "ns/0/mount/";
 /// Where the ids of mounts stand whose entries are still to be removed.
 pub(crate) const UNMOUNTED_PREFIX: &str = "ns/0/unmounted/";
 
-/// All mounts, by path without the slash at its end.
+/// All mounts, by path without the slash at its end; and what is revoked below paths, which stands and falls with the
+/// same epoch.
 #[derive(Debug)]
-pub(crate) struct MountTable(BTreeMap<String, Arc<Mount>>);
+pub(crate) struct MountTable {
+    mounts: BTreeMap<String, Arc<Mount>>,
+    revocations: Revocations,
+}
 
 impl MountTable {
     /// The mounts that every vault has, and that serve while it is sealed.
@@ -35,18 +39,19 @@ impl MountTable {
     }
 
     fn of(mounts: impl IntoIterator<Item = Mount>) -> Self {
-        let mut table = Self(BTreeMap::new());
+        let mut table = Self { mounts: BTreeMap::new(), revocations: Revocations::default() };
         mounts.into_iter().for_each(|mount| table.add(mount));
         table
     }
 
     fn add(&mut self, mount: Mount) {
-        self.0.insert(bare(&mount.path).to_owned(), Arc::new(mount));
+        self.mounts.insert(bare(&mount.path).to_owned(), Arc::new(mount));
     }
 
     /// The built-in ones and those in the store. One that is built in has a document there once it was tuned.
     pub(crate) async fn load(store: &dyn Store, barrier: &Barrier) -> Result<Self, Error> {
         let mut table = Self::built_in();
+        table.revocations = Revocations::load(store, barrier).await?;
         let mut range = Range::prefix(MOUNT_PREFIX);
         loop {
             let page =
@@ -63,15 +68,15 @@ impl MountTable {
 
     /// The mount that serves a path, and the rest of the path below it. `secret` is `secret/`.
     pub(crate) fn resolve<'p>(&self, path: &'p str) -> Option<(&Arc<Mount>, &'p str)> {
-        if let Some(mount) = self.0.get(path) {
+        if let Some(mount) = self.mounts.get(path) {
             return Some((mount, ""));
         }
-        path.rmatch_indices('/').find_map(|(at, _)| Some((self.0.get(&path[..at])?, &path[at + 1..])))
+        path.rmatch_indices('/').find_map(|(at, _)| Some((self.mounts.get(&path[..at])?, &path[at + 1..])))
     }
 
     /// The mount that stands at a path, with or without its slash.
     pub(crate) fn at(&self, path: &str) -> Option<&Arc<Mount>> {
-        self.0.get(bare(path))
+        self.mounts.get(bare(path))
     }
 
     /// The mount that one at `path` would stand below, at, or above. Mounts do not nest: whose secret a path names
@@ -82,7 +87,7 @@ impl MountTable {
             return Some(mount);
         }
         let below = format!("{path}/");
-        self.0
+        self.mounts
             .range(below.clone()..)
             .next()
             .filter(|(other, _)| other.starts_with(&below))
@@ -91,12 +96,17 @@ impl MountTable {
 
     /// All mounts, in the order of their paths.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Mount>> {
-        self.0.values()
+        self.mounts.values()
+    }
+
+    /// What is revoked below paths.
+    pub(crate) fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.mounts.len()
     }
 }
 

@@ -38,6 +38,8 @@ pub struct NewToken {
     pub ancestors: Vec<String>,
     /// How long a token of this mount lives.
     pub bounds: TtlBounds,
+    /// Number of the newest revocation by path; without it the token may be taken for older than it is.
+    pub generation: u64,
 }
 
 /// How long the tokens of a mount live.
@@ -132,6 +134,7 @@ pub(crate) fn issue(
         last_renewal: None,
         uses_left: new.num_uses.filter(|uses| *uses > 0),
         ancestors: new.ancestors,
+        generation: new.generation,
         husk: false,
         meta: new.meta,
         policies,

@@ -16,6 +16,16 @@ pub(crate) fn token_key(hash: &str) -> Result<Key, Error> {
     Key::new(format!("ns/0/token/{hash}")).map_err(Error::internal)
 }
 
+impl Seen {
+    /// Makes a stranger of who holds a token that is ended by what `ends` it or one above it.
+    pub(crate) fn forget_if(&mut self, ends: impl Fn(&Token) -> bool) {
+        let own = self.identity.as_ref().and_then(|identity| identity.token.as_ref());
+        if own.into_iter().chain(&self.ancestors).any(ends) {
+            (self.identity, self.token) = (None, None);
+        }
+    }
+}
+
 /// Who asks, and what that rests on.
 #[derive(Debug)]
 pub(crate) struct Seen {
@@ -25,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) token: Option<Entry>,
     /// The token, its ancestors and the epoch, as they stood at one instant.
     pub(crate) watched: Vec<(Key, Option<Rev>)>,
+    /// Ancestors whose end would end the token too.
+    pub(crate) ancestors: Vec<Token>,
     /// What was read ahead, as it stood at that same instant.
     pub(crate) ahead: Option<(Key, Option<Entry>)>,
 }
@@ -41,7 +53,7 @@ pub(crate) async fn read_identity(
     let Some(text) = text else {
         let (found, ahead) = read(store, std::slice::from_ref(epoch), target).await?;
         let watched = vec![(epoch.clone(), found.first().and_then(Option::as_ref).map(|entry| entry.rev))];
-        return Ok(Seen { identity: None, token: None, watched, ahead });
+        return Ok(Seen { identity: None, token: None, watched, ancestors: Vec::new(), ahead });
     };
     let hash = hex::encode(barrier.token_index(text));
     let mut keys = vec![epoch.clone(), token_key(&hash)?];
@@ -55,10 +67,13 @@ pub(crate) async fn read_identity(
         (found, ahead) = read(store, &keys, target).await?;
         token = open(barrier, found[1].as_ref())?;
     }
-    let mut standing = true;
+    let (mut standing, mut ancestors) = (true, Vec::new());
     for entry in found.iter().skip(2) {
-        standing &=
-            open(barrier, entry.as_ref())?.is_some_and(|ancestor| ancestor.husk || ancestor.is_good(now));
+        match open(barrier, entry.as_ref())? {
+            Some(ancestor) if ancestor.husk => {}
+            Some(ancestor) if ancestor.is_good(now) => ancestors.push(ancestor),
+            _ => standing = false,
+        }
     }
     let good = token.filter(|token| standing && token.is_good(now));
     let revs = found.iter().map(|entry| entry.as_ref().map(|entry| entry.rev));
@@ -68,7 +83,7 @@ pub(crate) async fn read_identity(
         let (policies, display_name) = (token.policies.clone(), token.display_name.clone());
         Arc::new(Identity { token: Some(token), hash, policies, display_name })
     });
-    Ok(Seen { identity, token: entry, watched, ahead })
+    Ok(Seen { identity, token: entry, watched, ancestors, ahead })
 }
 
 /// Some keys, and the target with them, at one instant.

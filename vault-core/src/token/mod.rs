@@ -58,6 +58,9 @@ pub struct Token {
     pub uses_left: Option<u64>,
     /// Hashes of its ancestors (hex), parent first; empty = orphan.
     pub ancestors: Vec<String>,
+    /// Number of the newest revocation by path when it was made: older ones do not end it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u64,
     /// Revoked itself, kept so that its children still stand (`revoke-orphan`).
     pub husk: bool,
 }
@@ -93,6 +96,10 @@ impl Token {
     pub fn is_root(&self) -> bool {
         self.policies.iter().any(|policy| policy == ROOT)
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Who asks, for one request.
@@ -136,11 +143,10 @@ impl Identity {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    pub(crate) fn token() -> Token {
-        Token {
+impl Token {
+    /// One that is good for ever and can do nothing.
+    pub(crate) fn blank() -> Self {
+        Self {
             format: 1,
             accessor: "a".into(),
             policies: vec![DEFAULT.into()],
@@ -156,15 +162,21 @@ mod tests {
             last_renewal: None,
             uses_left: None,
             ancestors: vec![],
+            generation: 0,
             husk: false,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn goodness() {
         let second = Timestamp(1_000_000);
         let check = |change: fn(&mut Token), expect: bool| {
-            let mut token = token();
+            let mut token = Token::blank();
             change(&mut token);
             assert_eq!(token.is_good(second), expect, "{token:?}");
         };
@@ -180,7 +192,7 @@ mod tests {
     fn renewal_stays_within_bounds() {
         let now = Timestamp(100_000_000);
         let check = |change: fn(&mut Token), increment: Option<u64>, expect: u64| {
-            let mut token = Token { creation_ttl: 60, ..token() };
+            let mut token = Token { creation_ttl: 60, ..Token::blank() };
             change(&mut token);
             let until =
                 token.renewed_until(now, increment.map(Duration::from_secs), crate::limits::LEASE_TTL_MAX);

@@ -26,6 +26,8 @@ pub(crate) struct NewWrapping<'a> {
     pub(crate) document: &'a [u8],
     /// Accessor of the token that is in the reply.
     pub(crate) wrapped_accessor: Option<String>,
+    /// See [`NewToken::generation`].
+    pub(crate) generation: u64,
 }
 
 /// Entries to be created, and what the caller is told.
@@ -58,6 +60,7 @@ pub(crate) fn make_wrapping(
         explicit_max_ttl: Some(new.ttl),
         renewable: false,
         num_uses: Some(1),
+        generation: new.generation,
         ..NewToken::default()
     };
     let Issued { entries, auth } = issue(token, text, &hash, accessor, now)?;

@@ -23,6 +23,7 @@ pub(super) fn wrapped(cx: &mut Cx, request: &Request, reply: Reply) -> Result<Re
         path: &request.path,
         ttl: Duration::from_secs(ttl.as_secs()),
         document: &document,
+        generation: cx.newest_revocation(),
         wrapped_accessor: reply.auth.as_ref().map(|auth| auth.accessor.clone()),
     };
     let info = cx.stage_wrapping(make_wrapping(cx.barrier()?, new, cx.now())?)?;

@@ -40,7 +40,8 @@ pub(super) async fn resultant_acl(cx: &mut Cx) -> Result<Reply, Error> {
 async fn policies_of(cx: &mut Cx, hash: &str) -> Result<Option<Vec<String>>, Error> {
     let Some(document) = cx.root_document(&format!("token/{hash}")).await? else { return Ok(None) };
     let token: Token = serde_json::from_slice(&document).map_err(Error::internal)?;
-    Ok(token.is_good(cx.now()).then_some(token.policies))
+    let good = token.is_good(cx.now()) && !cx.is_revoked(&token) && cx.stands(&token).await?;
+    Ok(good.then_some(token.policies))
 }
 
 fn answer(policies: &[String], call: Call<'_>) -> Result<Reply, Error> {

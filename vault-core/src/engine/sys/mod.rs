@@ -3,6 +3,7 @@
 mod capabilities;
 mod ceremony;
 mod keys;
+mod leases;
 mod lifecycle;
 mod mounts;
 mod tools;
@@ -89,7 +90,7 @@ use Access::{Open, Probe, Sudo, Token};
 /// All rows; what is large has its table in its own file.
 const TABLES: &[&[Route]] = &{
     let [a, b, c, d, e, f] = ceremony::TABLES;
-    [ROUTES, mounts::ROUTES, wrapping::ROUTES, a, b, c, d, e, f]
+    [ROUTES, mounts::ROUTES, wrapping::ROUTES, leases::ROUTES, a, b, c, d, e, f]
 };
 
 const ROUTES: &[Route] = &[

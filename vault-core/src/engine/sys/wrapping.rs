@@ -60,7 +60,7 @@ async fn find(cx: &mut Cx, call: Call<'_>) -> Result<Found, Error> {
     };
     let item = cx.root_item(&format!("token/{hash}")).await?.ok_or_else(bad)?;
     let token: Token = item.json()?;
-    if !token.is_wrapping() || !token.is_good(cx.now()) {
+    if !token.is_wrapping() || !token.is_good(cx.now()) || cx.is_revoked(&token) {
         return Err(bad());
     }
     let response = cx.root_item(&response_name(&hash)).await?.ok_or_else(bad)?;
@@ -92,6 +92,7 @@ async fn rewrap(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
         path: &found.token.path,
         ttl: Duration::from_secs(found.token.creation_ttl),
         document: found.response.bytes(),
+        generation: cx.newest_revocation(),
         wrapped_accessor: open_wrapped(found.response.bytes())?.auth.map(|auth| auth.accessor),
     };
     let wrapping = make_wrapping(cx.barrier()?, new, cx.now())?;

@@ -25,7 +25,7 @@ async fn make(cx: &mut Cx, call: Call<'_>, orphan: bool) -> Result<Reply, Error>
         return Err(Error::invalid("root or sudo privileges required to create orphan token"));
     }
     let bounds = TtlBounds { default: cx.mount().default_ttl(), max: cx.mount().max_ttl() };
-    let new = NewToken { bounds, ..asked(&parent, call, orphan)? };
+    let new = NewToken { bounds, generation: cx.newest_revocation(), ..asked(&parent, call, orphan)? };
     let warning = capped(&new);
     let text = token_text(cx, &parent, call)?;
     // EXPOSE: the token's index is a keyed hash of its text.

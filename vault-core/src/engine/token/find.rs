@@ -15,13 +15,10 @@ use serde_json::{Value, json};
 pub(super) async fn by_hash(cx: &mut Cx, hash: &str) -> Result<Option<(Item, Token)>, Error> {
     let Some(item) = cx.get(&format!("token/{hash}")).await? else { return Ok(None) };
     let token: Token = item.json()?;
-    if !token.is_good(cx.now()) {
+    if !token.is_good(cx.now()) || cx.is_revoked(&token) {
         return Ok(None);
     }
-    let keys: Vec<String> = token.ancestors.iter().map(|hash| format!("token/{hash}")).collect();
-    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let standing = keys.is_empty() || cx.get_many(&keys).await?.iter().all(Option::is_some);
-    Ok(standing.then_some((item, token)))
+    Ok(cx.stands(&token).await?.then_some((item, token)))
 }
 
 /// The hash that an accessor stands for.

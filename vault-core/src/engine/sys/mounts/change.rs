@@ -1,7 +1,7 @@
 //! Mounts come, move and go. Each is one commit: the mount's document, and every lane's epoch. What stood below a mount
 //! that went is swept by a job; nothing can be written there any more, since each write is held to its lane's epoch.
 
-use super::tune::configure;
+use super::{super::leases::stage_revocation, tune::configure};
 use crate::{
     cx::{Cx, Item},
     engine::{Call, ENGINES, MOUNT_FORMAT, Mount, MountConfig, Moved, Place, engine_of},
@@ -114,6 +114,9 @@ pub(super) async fn disable(cx: &mut Cx, call: Call<'_>, place: Place) -> Result
     let Some((item, mount)) = stored(cx, &path).await? else { return Ok(Reply::empty()) };
     cx.remove(&item)?;
     cx.create_root_json(&format!("unmounted/{}", mount.id), &json!({ "format": 1, "path": mount.path }))?;
+    if mount.is_auth() {
+        stage_revocation(cx, path.trim_end_matches('/')).await?; // Who came in that way has to come in anew.
+    }
     cx.advance_epochs().await?;
     Ok(Reply::empty())
 }
