@@ -55,6 +55,8 @@ enum Action {
     Rotate,
     /// Show the active data key
     KeyStatus,
+    /// Ask a node to lead no more: no node leads here, so nothing changes
+    StepDown,
     /// Make a root token, together: each gives one share
     GenerateRoot(GenerateRoot),
     /// Make new unseal or recovery shares, together: each gives one of the old ones
@@ -94,6 +96,10 @@ impl Command for Operator {
                 print_key_status(&context, "Success! Rotated key\n\n").await
             }
             Action::KeyStatus => print_key_status(&context, "").await,
+            Action::StepDown => {
+                context.client()?.write("sys/step-down", &json!({})).await?;
+                output::say("Success! Stepped down: every node serves everything, as before.").map(|()| OK)
+            }
             Action::GenerateRoot(ceremony) => ceremony.run(&context).await,
             Action::RotateKeys(ceremony) | Action::Rekey(ceremony) => ceremony.run(&context).await,
         }
