@@ -77,6 +77,7 @@ fn answer(seen: &Seen) -> Result<Reply, Error> {
         "missing" => Err(Error::not_found()),
         "denied" => Err(Error::denied()),
         "stranger" => Err(Error::unauthenticated()),
+        "ceremony" => Err(Error::new(ErrorKind::Unsupported, "needs a token")),
         "limited" => Err(Error::new(limited, "slow down")),
         "broken" => Err(Error::internal("the cause")),
         "panic" => panic!("as told"),

@@ -129,7 +129,7 @@ async fn strangers_who_keep_trying_are_turned_away_at_the_door() {
     };
     check("/v1/denied", 403, 1).await;
     check("/v1/stranger", 403, 2).await;
-    check("/v1/stranger", 403, 3).await;
+    check("/v1/ceremony", 405, 3).await;
     check("/v1/stranger", 429, 3).await;
     check("/v1/anything", 429, 3).await;
     check("/v1/sys/health", 503, 4).await;
