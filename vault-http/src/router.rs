@@ -142,7 +142,10 @@ async fn serve(app: &App, path: &str, request: axum::extract::Request) -> Respon
         Ok(_) if path == "sys/metrics" => encode::text(app.settings.metrics.render()),
         result => encode::vault(&id, result, codes),
     };
-    app.settings.metrics.observe(label, response.status().as_u16(), started.elapsed());
+    let (code, elapsed) = (response.status().as_u16(), started.elapsed());
+    app.settings.metrics.observe(label, code, elapsed);
+    let Label { mount_type, pattern, operation } = label;
+    tracing::debug!(request_id = id, mount_type, pattern, operation, code, ?elapsed, "answered");
     response
 }
 
