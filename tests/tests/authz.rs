@@ -155,6 +155,7 @@ impl House {
         let wrap = house.vault.handle(wrapped).await.unwrap().wrap.unwrap();
         house.wrapping = wrap.token.expose().clone();
         house.get("cubbyhole/a/b", json!({ "password": 1 })).await;
+        house.get("auth/token/roles/made", json!({ "allowed_policies": ["default"] })).await;
         let made = house.request(
             Operation::Write,
             "auth/token/create",
@@ -219,6 +220,8 @@ fn path_of(mount: &str, route: &Route, house: &House) -> String {
     let pattern = route.pattern.replace("{path*}", rest).replace("{id}", &house.migration);
     let pattern = pattern.replace("{prefix*}", "auth/token").replace("/{lease*}", "");
     let pattern = pattern.replace("{algorithm}", "sha2-256").replace("{bytes}", "16");
+    let policy = if route.operation == Delete { "gone" } else { "default" };
+    let pattern = pattern.replace("{policy}", policy).replace("{role}", "made");
     assert!(!pattern.contains('{'), "say what stands for the names of {route:?}");
     format!("{mount}{pattern}")
 }

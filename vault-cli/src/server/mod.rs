@@ -94,6 +94,8 @@ impl Plan {
                     .map_or(defaults.disk_watermark_bytes, |mib| u64::from(mib) << 20),
                 cluster_name: config.cluster_name.clone().unwrap_or(defaults.cluster_name),
                 version: defaults.version,
+                hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+                api_address: String::new(),
             },
         })
     }
@@ -117,7 +119,10 @@ async fn start(plan: Plan, dev: Option<&Dev>) -> Result<Running, Failure> {
         Some(path) => Some(AuditFile::start(Arc::clone(&backend), path).await?),
         None => None,
     };
-    let vault = open_vault(backend, plan.vault).await?;
+    let scheme = if plan.certificates.is_some() { "https" } else { "http" };
+    let api_address =
+        plan.addresses.first().map(|address| format!("{scheme}://{address}")).unwrap_or_default();
+    let vault = open_vault(backend, Settings { api_address, ..plan.vault }).await?;
     let root = match dev {
         Some(dev) => Some(dev.begin(&vault).await?),
         None => None,

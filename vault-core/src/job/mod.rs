@@ -4,6 +4,7 @@
 mod background;
 mod expire_ceremonies;
 mod expire_tokens;
+mod note_version;
 mod prune_audit;
 mod rewrap;
 mod rotate_keyring;
@@ -33,6 +34,7 @@ pub(crate) struct Job {
 const JOBS: &[Job] = &[
     expire_ceremonies::JOB,
     expire_tokens::JOB,
+    note_version::JOB,
     prune_audit::JOB,
     rewrap::JOB,
     rotate_keyring::JOB,

@@ -102,6 +102,19 @@ fn rules_of(policy: &str) -> &'static [Rule] {
     }
 }
 
+/// A built-in policy as it would be written; `None` = there is no such policy. Root has no rules: it needs none.
+pub fn text(policy: &str) -> Option<String> {
+    let line = |Rule(path, grants): &Rule| {
+        let words: Vec<String> = grants.iter().map(|grant| format!("{:?}", grant.as_str())).collect();
+        format!("path \"{path}\" {{\n    capabilities = [{}]\n}}\n", words.join(", "))
+    };
+    match policy {
+        ROOT => Some(String::new()),
+        DEFAULT => Some(rules_of(policy).iter().map(line).collect::<Vec<_>>().join("\n")),
+        _ => None,
+    }
+}
+
 fn covers(rule: &str, path: &str) -> bool {
     match rule.strip_suffix('*') {
         Some(prefix) => path.starts_with(prefix),

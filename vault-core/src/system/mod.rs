@@ -11,6 +11,7 @@ mod seal;
 mod settings;
 mod turnstile;
 mod unsealed;
+mod version;
 
 pub use init::{InitReply, InitRequest};
 pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_path};
@@ -20,6 +21,7 @@ pub use seal::SealStatus;
 pub use settings::{DefaultMount, SecretManagerApi, Settings};
 pub(crate) use turnstile::Turnstile;
 pub(crate) use unsealed::Unsealed;
+pub(crate) use version::{VERSION_PREFIX, Version};
 
 use crate::{
     audit::{Draft, Linked},

@@ -68,6 +68,10 @@ pub struct Settings {
     pub cluster_name: String,
     /// Version of the product, for `seal-status` and `health`.
     pub version: String,
+    /// Name of the machine, for people; empty = not told.
+    pub hostname: String,
+    /// URL under which clients reach this node; empty = not told.
+    pub api_address: String,
 }
 
 impl Default for Settings {
@@ -82,6 +86,8 @@ impl Default for Settings {
             disk_watermark_bytes: crate::limits::DISK_WATERMARK_BYTES,
             cluster_name: "secrethub".to_owned(),
             version: super::API_VERSION.to_owned(),
+            hostname: String::new(),
+            api_address: String::new(),
         }
     }
 }

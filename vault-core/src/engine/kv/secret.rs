@@ -140,6 +140,12 @@ pub(super) fn shown(time: Option<Timestamp>) -> String {
 pub(super) fn cas_in(options: &Map<String, Value>) -> Result<Option<u64>, Error> {
     let parsed = match options.get("cas") {
         None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(number)) if number.as_i64().is_some_and(i64::is_negative) => {
+            // A number that no version has. Clients know the mismatch by these words.
+            return Err(Error::invalid(
+                "check-and-set parameter did not match the current version; options.cas is never below 0",
+            ));
+        }
         Some(Value::Number(number)) => number.as_u64(),
         Some(Value::String(text)) => text.parse().ok(),
         Some(_) => None,

@@ -1,11 +1,13 @@
 //! `sys/`: operating the vault (Vault API, `sys/*`).
 
+mod about;
 mod capabilities;
 mod ceremony;
 mod keys;
 mod leases;
 mod lifecycle;
 mod mounts;
+mod policies;
 mod tools;
 mod wrapping;
 
@@ -90,7 +92,21 @@ use Access::{Open, Probe, Sudo, Token};
 /// All rows; what is large has its table in its own file.
 const TABLES: &[&[Route]] = &{
     let [a, b, c, d, e, f] = ceremony::TABLES;
-    [ROUTES, mounts::ROUTES, wrapping::ROUTES, leases::ROUTES, a, b, c, d, e, f]
+    let here = ROUTES;
+    [
+        here,
+        about::ROUTES,
+        mounts::ROUTES,
+        wrapping::ROUTES,
+        leases::ROUTES,
+        policies::ROUTES,
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+    ]
 };
 
 const ROUTES: &[Route] = &[

@@ -1,5 +1,6 @@
 //! Making tokens.
 
+use super::roles::{self, Role};
 use crate::{
     Secret,
     cx::Cx,
@@ -11,21 +12,28 @@ use crate::{
 
 pub(super) async fn create(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let orphan = call.boolean("no_parent")?.unwrap_or(false);
-    make(cx, call, orphan).await
+    if orphan && !cx.require_identity()?.is_root() {
+        return Err(Error::invalid("root or sudo privileges required to create orphan token"));
+    }
+    make(cx, call, orphan, &Role::default()).await
 }
 
 pub(super) async fn create_orphan(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
-    make(cx, call, true).await
+    make(cx, call, true, &Role::default()).await
 }
 
-async fn make(cx: &mut Cx, call: Call<'_>, orphan: bool) -> Result<Reply, Error> {
+/// The role decides what the parent decides elsewhere.
+pub(super) async fn create_by_role(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
+    let role = roles::find(cx, call.param("role")).await?;
+    make(cx, call, role.orphan, &role).await
+}
+
+async fn make(cx: &mut Cx, call: Call<'_>, orphan: bool, role: &Role) -> Result<Reply, Error> {
     let parent = cx.require_identity()?.clone();
     parent.require_token()?;
-    if orphan && !parent.is_root() && call.request.path.ends_with("create") {
-        return Err(Error::invalid("root or sudo privileges required to create orphan token"));
-    }
     let bounds = TtlBounds { default: cx.mount().default_ttl(), max: cx.mount().max_ttl() };
-    let new = NewToken { bounds, generation: cx.newest_revocation(), ..asked(&parent, call, orphan)? };
+    let asked = role.shape(asked(&parent, call, orphan, role)?);
+    let new = NewToken { bounds, generation: cx.newest_revocation(), ..asked };
     let warning = capped(&new);
     let text = token_text(cx, &parent, call)?;
     // EXPOSE: the token's index is a keyed hash of its text.
@@ -46,7 +54,7 @@ async fn make(cx: &mut Cx, call: Call<'_>, orphan: bool) -> Result<Reply, Error>
 }
 
 /// What was asked for, within what the parent may give.
-fn asked(parent: &Identity, call: Call<'_>, orphan: bool) -> Result<NewToken, Error> {
+fn asked(parent: &Identity, call: Call<'_>, orphan: bool, role: &Role) -> Result<NewToken, Error> {
     if let Some(kind) = call.text("type")?.filter(|kind| !matches!(kind.as_str(), "" | "service" | "default"))
     {
         return Err(Error::invalid(format!(
@@ -63,7 +71,7 @@ fn asked(parent: &Identity, call: Call<'_>, orphan: bool) -> Result<NewToken, Er
         None => call.duration("lease")?,
     };
     Ok(NewToken {
-        policies: policies(parent, call)?,
+        policies: policies(parent, call, role)?,
         no_default_policy: call.boolean("no_default_policy")?.unwrap_or(false),
         meta: meta(call)?,
         display_name: name.map_or_else(|| "token".to_owned(), |name| format!("token-{name}")),
@@ -78,12 +86,16 @@ fn asked(parent: &Identity, call: Call<'_>, orphan: bool) -> Result<NewToken, Er
     })
 }
 
-fn policies(parent: &Identity, call: Call<'_>) -> Result<Vec<String>, Error> {
+fn policies(parent: &Identity, call: Call<'_>, role: &Role) -> Result<Vec<String>, Error> {
     // One text is the name of one policy here, unlike in other lists (Vault).
     let wanted = match call.value("policies") {
         Some(serde_json::Value::String(one)) => vec![one.clone()],
         _ => call.list("policies")?.unwrap_or_default(),
     };
+    if let Some(policies) = role.policies(&wanted)? {
+        roles::check_root(&policies, parent.is_root())?;
+        return Ok(policies);
+    }
     if wanted.is_empty() {
         return Ok(parent.policies.clone());
     }

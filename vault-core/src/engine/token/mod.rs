@@ -4,8 +4,9 @@ mod create;
 mod find;
 mod renew;
 mod revoke;
+mod roles;
 
-use super::{Access, Engine, Field, FieldKind, Place, Route};
+use super::{Access, Engine, Field, FieldKind, Place, Route, joined, rows};
 use crate::Operation::{List, Read, Write};
 use FieldKind::{Any, Boolean, Integer, List as ListKind, Map, Refused, Seconds, Text};
 
@@ -16,7 +17,7 @@ pub(super) const ENGINE: Engine = Engine {
     place: Place::BuiltIn,
     target: None,
     summary: "Tokens: create, look up, renew and revoke.",
-    routes: ROUTES,
+    routes: &joined::<{ rows(TABLES) }>(TABLES),
 };
 
 const CREATE: &[Field] = &[
@@ -59,6 +60,9 @@ const fn row(
     Route { operation, pattern, access: Access::Token, summary, fields, example, handler }
 }
 
+/// All rows; roles have their table in their own file.
+const TABLES: &[&[Route]] = &[ROUTES, &roles::ROUTES];
+
 const ROUTES: &[Route] = &[
     row(
         Write,
@@ -76,6 +80,9 @@ const ROUTES: &[Route] = &[
         r#"{"policies":["default"],"ttl":"1h"}"#,
         |cx, call| Box::pin(create::create_orphan(cx, call)),
     ),
+    row(Write, "create/{role}", "Make a token as a role says.", CREATE, r#"{"ttl":"1h"}"#, |cx, call| {
+        Box::pin(create::create_by_role(cx, call))
+    }),
     row(Read, "lookup-self", "Look up the token that asks.", &[], "{}", |cx, call| {
         Box::pin(find::lookup_self(cx, call))
     }),
