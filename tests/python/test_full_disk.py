@@ -8,7 +8,7 @@ import pytest
 from server import Server, Vault
 
 MIB = 1 << 20
-DISK = 120 * MIB
+DISK = 96 * MIB
 LARGE = "x" * 200_000
 
 
@@ -37,15 +37,17 @@ def test_a_full_disk(disk):
         vault = Vault(server)
         count, refusal = fill(vault)
         assert "disk is full" in refusal and "nothing was changed" in refusal
-        assert count > 100
+        assert count > 50
         # A read needs its record, and sooner or later there is no room for that either.
-        codes = [vault.ask("GET", "secret/data/0").status_code for _ in range(5_000)]
-        assert codes[-1] == 503 and set(codes) <= {200, 503}
+        codes = [200]
+        while codes[-1] == 200 and len(codes) < 2_000:
+            codes.append(vault.ask("GET", "secret/metadata/0").status_code)
+        assert codes[-1] == 503
         assert vault.ask("GET", "sys/health", token="").status_code == 200
         # What is left for the operator: pruning, sealing with its last records, unsealing, which begins a chain.
         assert vault.ask("PUT", "audit/prune").status_code == 200
         assert not pathlib.Path(f"{server.store}-reserve").exists(), "the reserve is in use"
-        assert vault.ask("GET", "secret/data/0").status_code == 503
+        assert vault.ask("GET", "secret/metadata/0").status_code == 503
         assert vault.ask("PUT", "sys/seal").status_code == 204
         assert vault.ask("GET", "sys/health", token="").status_code == 503
         vault.unseal()

@@ -1,8 +1,7 @@
-//! Operating a vault through the one door, on one node and on several over one store: mounts, wrapping, leases, audit devices.
+//! Operating a vault through the one door, on one node and on several over one store: mounts, wrapping, leases.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod devices;
 mod house;
 mod leases;
 mod mounts;

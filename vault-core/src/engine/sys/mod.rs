@@ -3,7 +3,6 @@
 mod about;
 mod capabilities;
 mod ceremony;
-mod devices;
 mod keys;
 mod leases;
 mod lifecycle;
@@ -100,7 +99,6 @@ const TABLES: &[&[Route]] = &{
         mounts::ROUTES,
         wrapping::ROUTES,
         leases::ROUTES,
-        devices::ROUTES,
         policies::ROUTES,
         a,
         b,
