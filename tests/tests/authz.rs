@@ -21,6 +21,10 @@ use std::{sync::Arc, time::Duration};
 const REFUSED: &[(Operation, &str, ErrorKind)] = &[
     // There is a vault already.
     (Operation::Write, "sys/init", ErrorKind::Invalid),
+    // What follows the log is declared in the configuration, and records tell of no headers.
+    (Operation::Write, "sys/audit/{path*}", ErrorKind::Invalid),
+    (Operation::Write, "sys/config/auditing/request-headers/{header}", ErrorKind::Invalid),
+    (Operation::Read, "sys/config/auditing/request-headers/{header}", ErrorKind::NotFound),
     // There is no auth method yet that can be mounted.
     (Operation::Write, "sys/auth/{path*}", ErrorKind::Invalid),
     // Its shares are not backed up, and none is a recovery share.
@@ -211,6 +215,7 @@ fn path_of(mount: &str, route: &Route, house: &House) -> String {
         // What every vault has cannot be disabled; what is not there is disabled already.
         ("sys/", Delete, "auth/{path*}") => "gone",
         ("sys/", _, "auth/{path*}" | "auth/{path*}/tune") => "token",
+        ("sys/", _, "audit-hash/{path*}") => "store",
         ("sys/", ..) => "secret",
         ("secret/" | "kv1/" | "cubbyhole/", List, _) => "a/",
         // Its example says `cas: 0`: only if there is none.
@@ -219,6 +224,7 @@ fn path_of(mount: &str, route: &Route, house: &House) -> String {
     };
     let pattern = route.pattern.replace("{path*}", rest).replace("{id}", &house.migration);
     let pattern = pattern.replace("{prefix*}", "auth/token").replace("/{lease*}", "");
+    let pattern = pattern.replace("{header}", "X-Trace");
     let pattern = pattern.replace("{algorithm}", "sha2-256").replace("{bytes}", "16");
     let policy = if route.operation == Delete { "gone" } else { "default" };
     let pattern = pattern.replace("{policy}", policy).replace("{role}", "made");

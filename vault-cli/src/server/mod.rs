@@ -23,7 +23,7 @@ use secrethub::{
     core::{
         Parts, Vault,
         store::Backend,
-        system::{SecretManagerApi, Settings},
+        system::{AuditDevice, SecretManagerApi, Settings},
     },
     default_crypto, open_store,
 };
@@ -88,6 +88,7 @@ impl Plan {
                 secret_manager: config.secret_manager(has_key)?,
                 unauthenticated_ceremonies: config.unauthenticated_ceremonies.unwrap_or(false),
                 audit_enabled: config.audit_enabled.unwrap_or(defaults.audit_enabled),
+                audit_devices: audit_devices(config),
                 audit_ttl_days: config.audit_ttl_days.unwrap_or(defaults.audit_ttl_days),
                 disk_watermark_bytes: config
                     .disk_watermark_mib
@@ -99,6 +100,12 @@ impl Plan {
             },
         })
     }
+}
+
+/// What follows the audit log, as `sys/audit` shows it.
+fn audit_devices(config: &Config) -> Vec<AuditDevice> {
+    let file = config.audit_file.iter().map(|path| AuditDevice::file(&path.display().to_string()));
+    file.collect()
 }
 
 /// A server that serves.

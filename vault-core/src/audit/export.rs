@@ -1,8 +1,8 @@
 //! Records as JSON and as CSV. CSV follows RFC 4180, every field quoted; a field that a spreadsheet would take for
 //! a formula is defused with a leading apostrophe.
 
-use super::AuditRow;
-use serde_json::{Value, json};
+use super::{AuditRecord, AuditRow};
+use serde_json::{Map, Value, json};
 
 /// The names of [`csv_row`]'s fields, in order.
 pub const CSV_COLUMNS: [&str; 18] = [
@@ -48,7 +48,20 @@ pub fn to_json(row: &AuditRow) -> Value {
         "chain": row.chain.to_hex(),
         "seq": row.seq,
         "link": hex::encode(row.link),
+        "fields": fields(row),
     })
+}
+
+/// The keyed hash of each field of the request, as `sys/audit-hash` makes it.
+fn fields(row: &AuditRow) -> Map<String, Value> {
+    let record = AuditRecord::parse(&row.canonical);
+    let fields = record.into_iter().flat_map(|record| record.fields);
+    fields.map(|(name, hash)| (name, written_hash(&hash).into())).collect()
+}
+
+/// How a keyed hash of a value is written.
+pub fn written_hash(hash: &[u8; 16]) -> String {
+    format!("hmac-sha256:{}", hex::encode(hash))
 }
 
 /// The first line of a CSV file.

@@ -18,7 +18,7 @@ pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_path};
 pub(crate) use revocations::{Newest, REVOCATION_PREFIX, Revocation, Revocations, parse as parse_revocation};
 pub(crate) use rotation::{ROTATE_POLICY_KEY, RotatePolicy};
 pub use seal::SealStatus;
-pub use settings::{DefaultMount, SecretManagerApi, Settings};
+pub use settings::{AuditDevice, DefaultMount, SecretManagerApi, Settings};
 pub(crate) use turnstile::Turnstile;
 pub(crate) use unsealed::Unsealed;
 pub(crate) use version::{VERSION_PREFIX, Version};

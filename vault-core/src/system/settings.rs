@@ -1,6 +1,7 @@
 //! What an operator may choose about a vault, as plain values; the binary reads them from files and environment.
 
 use crate::{barrier::MasterKey, error::Error};
+use std::collections::BTreeMap;
 
 /// A mount that a new vault starts with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,31 @@ pub enum SecretManagerApi {
     TokenRequired,
 }
 
+/// Something that follows the audit log: a file, a collector.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditDevice {
+    /// Its name, with a trailing slash.
+    pub path: String,
+    /// Its type: `file` …
+    pub kind: String,
+    /// For people.
+    pub description: String,
+    /// What it was declared with; holds no secret.
+    pub options: BTreeMap<String, String>,
+}
+
+impl AuditDevice {
+    /// A file, one JSON object a line.
+    pub fn file(file_path: &str) -> Self {
+        Self {
+            path: "file/".to_owned(),
+            kind: "file".to_owned(),
+            description: "a file that follows the log".to_owned(),
+            options: BTreeMap::from([("file_path".to_owned(), file_path.to_owned())]),
+        }
+    }
+}
+
 /// The settings of one vault.
 #[allow(missing_debug_implementations, reason = "holds the master key")]
 pub struct Settings {
@@ -59,6 +85,8 @@ pub struct Settings {
     pub audit_enabled: bool,
     /// Days after which audit records may be pruned; 0 = keep for ever.
     pub audit_ttl_days: u32,
+    /// What follows the audit log; shown at `sys/audit`, kept by whoever runs the vault.
+    pub audit_devices: Vec<AuditDevice>,
     /// Serve rekey and generate-root without a token, as old Vaults do: anybody who reaches the API may then start
     /// and cancel them.
     pub unauthenticated_ceremonies: bool,
@@ -82,6 +110,7 @@ impl Default for Settings {
             secret_manager: SecretManagerApi::Off,
             audit_enabled: true,
             audit_ttl_days: 0,
+            audit_devices: Vec::new(),
             unauthenticated_ceremonies: false,
             disk_watermark_bytes: crate::limits::DISK_WATERMARK_BYTES,
             cluster_name: "secrethub".to_owned(),

@@ -1,7 +1,8 @@
-//! Operating a vault through the one door, on one node and on several over one store: mounts, wrapping, leases.
+//! Operating a vault through the one door, on one node and on several over one store: mounts, wrapping, leases, audit devices.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod devices;
 mod house;
 mod leases;
 mod mounts;

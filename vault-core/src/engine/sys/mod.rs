@@ -3,6 +3,7 @@
 mod about;
 mod capabilities;
 mod ceremony;
+mod devices;
 mod keys;
 mod leases;
 mod lifecycle;
@@ -99,6 +100,7 @@ const TABLES: &[&[Route]] = &{
         mounts::ROUTES,
         wrapping::ROUTES,
         leases::ROUTES,
+        devices::ROUTES,
         policies::ROUTES,
         a,
         b,
