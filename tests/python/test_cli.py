@@ -1,5 +1,6 @@
 """The `secrethub` command line as a person uses it, against a development server."""
 
+import json
 import os
 import stat
 import subprocess
@@ -38,6 +39,9 @@ def run(tmp_path_factory):
         ("auth help token", 0, "lookup-self"),
         ("path-help secret/data/app", 0, "secret/data/"),
         ("print token", 0, ROOT_TOKEN),
+        ("version-history", 0, "1.15.6+secrethub"),
+        ("operator members", 0, "127.0.0.1"),
+        ("audit list", 0, "store/"),
         ("token capabilities secret/data/x", 0, "root"),
         ("token capabilities " + ROOT_TOKEN + " secret/data/x", 0, "root"),
         ("lease lookup none", 2, "error"),
@@ -49,6 +53,29 @@ def run(tmp_path_factory):
 def test_a_command(run, line, code, says):
     have, printed = run(*line.split())
     assert (have, says in printed) == (code, True), printed
+
+
+def test_a_mount_s_life(run):
+    for line, says in [
+        ("secrets enable -path=one -version=1 -description=first kv", "Success! Enabled the kv secrets engine at: one/"),
+        ("kv put one/a k=v", "Success!"),
+        ("secrets tune -description=second -default-lease-ttl=1h one", "Success! Tuned the secrets engine at: one/"),
+        ("secrets move one two", "Success! Finished moving secrets engine one/ to two/"),
+        ("kv get -field=k two/a", "v"),
+        ("secrets disable two", "Success! Disabled the secrets engine (if it existed) at: two/"),
+    ]:
+        code, printed = run(*line.split())
+        assert code == 0 and says in printed, f"{line}: {printed}"
+
+
+def test_a_wrapped_answer_is_taken_once(run):
+    run("kv", "put", "secret/wrapped", "k=v")
+    code, printed = run("kv", "get", "-wrap-ttl=1m", "-field=wrapping_token", "secret/wrapped")
+    assert code == 0, printed
+    token = printed.strip()
+    code, printed = run("unwrap", "-format=json", "-", stdin=token)
+    assert code == 0 and json.loads(printed)["data"]["data"] == {"k": "v"}, printed
+    assert run("unwrap", "-", stdin=token)[0] == 2, "once"
 
 
 def test_login_keeps_the_token_for_its_owner_alone(run):

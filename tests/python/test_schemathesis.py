@@ -8,7 +8,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 
 from server import Server, Vault
 
-EXAMPLES = 8
+EXAMPLES = 5
 SAYS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 SETTINGS = hypothesis.settings(
     max_examples=EXAMPLES,

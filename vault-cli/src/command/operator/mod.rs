@@ -1,6 +1,7 @@
 //! `operator …`: what whoever runs a server does to its seal and keys.
 
 mod generate_root;
+mod members;
 mod rekey;
 
 use super::{Command, status};
@@ -55,6 +56,8 @@ enum Action {
     Rotate,
     /// Show the active data key
     KeyStatus,
+    /// Show the nodes
+    Members,
     /// Ask a node to lead no more: no node leads here, so nothing changes
     StepDown,
     /// Make a root token, together: each gives one share
@@ -96,6 +99,7 @@ impl Command for Operator {
                 print_key_status(&context, "Success! Rotated key\n\n").await
             }
             Action::KeyStatus => print_key_status(&context, "").await,
+            Action::Members => members::run(&context).await,
             Action::StepDown => {
                 context.client()?.write("sys/step-down", &json!({})).await?;
                 output::say("Success! Stepped down: every node serves everything, as before.").map(|()| OK)

@@ -94,7 +94,8 @@ async fn remove(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
 async fn hash(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     if !is_device(cx, call.param("path")) {
         let path = crate::audit::cut(call.param("path"));
-        return Err(Error::invalid(format!("unknown audit device {path:?}; the log itself is {STORE:?}")));
+        // Clients know the refusal by Vault's words.
+        return Err(Error::invalid(format!("unknown audit backend {path:?}; the log itself is {STORE:?}")));
     }
     let input = call.text("input")?.ok_or_else(|| Error::invalid("missing field \"input\""))?;
     let name = call.text("name")?.unwrap_or_default();
