@@ -52,6 +52,18 @@ impl Failure {
         self
     }
 
+    /// What happened, in one line: of several the first and the last, as errors of TOML repeat the file between them.
+    pub(crate) fn one_line(&self) -> String {
+        let mut lines = self.message.lines().map(str::trim).filter(|line| !line.is_empty());
+        let first = lines.next().unwrap_or_default();
+        lines.next_back().map_or_else(|| first.to_owned(), |last| format!("{first}: {last}"))
+    }
+
+    /// What to do next, where that is known.
+    pub(crate) fn next_step(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Whoever read our output went away (`| head`): no failure worth words.
     pub(crate) fn is_silent(&self) -> bool {
         self.message.is_empty()

@@ -101,16 +101,19 @@ impl Config {
 
     /// The store's URL; unless set, a SQLite file in the user's data folder, which is made if need be.
     pub(crate) fn store_url(&self) -> Result<String, Failure> {
-        if let Some(url) = &self.store {
-            return Ok(url.clone());
+        match &self.store {
+            Some(url) => Ok(url.clone()),
+            None => {
+                let folder = default_folder()?;
+                make_private_folder(&folder)?;
+                Ok(default_store(&folder))
+            }
         }
-        let Some(data) = dirs::data_dir() else {
-            return Err(Failure::local("there is no data folder for this user")
-                .hint("name a store: --store sqlite:PATH"));
-        };
-        let folder = data.join("secrethub");
-        make_private_folder(&folder)?;
-        Ok(format!("sqlite:{}", folder.join("secrethub.db").display()))
+    }
+
+    /// The same, and nothing is made.
+    pub(crate) fn store_name(&self) -> Result<String, Failure> {
+        self.store.clone().map_or_else(|| default_folder().map(|folder| default_store(&folder)), Ok)
     }
 
     /// The mounts that a new vault starts with.
@@ -157,6 +160,16 @@ impl Config {
 fn read_key_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let about = |error| Failure::from(error).about(&format!("the master key's file {}", path.display()));
     fs::read_to_string(path).map(Zeroizing::new).map_err(about)
+}
+
+fn default_folder() -> Result<PathBuf, Failure> {
+    let none =
+        || Failure::local("there is no data folder for this user").hint("name a store: --store sqlite:PATH");
+    dirs::data_dir().map(|data| data.join("secrethub")).ok_or_else(none)
+}
+
+fn default_store(folder: &Path) -> String {
+    format!("sqlite:{}", folder.join("secrethub.db").display())
 }
 
 /// A folder that only its owner can enter.

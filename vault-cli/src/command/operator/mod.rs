@@ -1,5 +1,7 @@
 //! `operator …`: what whoever runs a server does to its seal and keys.
 
+mod bootstrap;
+mod diagnose;
 mod generate_root;
 mod members;
 mod rekey;
@@ -10,7 +12,9 @@ use crate::{
     failure::{Failure, OK},
     input, output,
 };
+use bootstrap::Bootstrap;
 use clap::{Parser, Subcommand};
+use diagnose::Diagnose;
 use generate_root::GenerateRoot;
 use rekey::Rekey;
 use secrethub_client::{Init, InitKeys};
@@ -66,6 +70,10 @@ enum Action {
     RotateKeys(Rekey),
     /// The old name of `rotate-keys`
     Rekey(Rekey),
+    /// Look for what stands in a server's way on this machine, without one: exit code 0 nothing, 1 a failure, 2 a warning
+    Diagnose(Diagnose),
+    /// Make what a file says there shall be, where it is missing: keys, mounts, auth methods, tokens
+    Bootstrap(Bootstrap),
 }
 
 impl Command for Operator {
@@ -104,6 +112,8 @@ impl Command for Operator {
                 context.client()?.write("sys/step-down", &json!({})).await?;
                 output::say("Success! Stepped down: every node serves everything, as before.").map(|()| OK)
             }
+            Action::Diagnose(diagnose) => diagnose.run(&context).await,
+            Action::Bootstrap(bootstrap) => bootstrap.run(&context).await,
             Action::GenerateRoot(ceremony) => ceremony.run(&context).await,
             Action::RotateKeys(ceremony) | Action::Rekey(ceremony) => ceremony.run(&context).await,
         }
