@@ -47,7 +47,7 @@ pub struct SealStatus {
     /// Name of the cluster, while unsealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_name: Option<String>,
-    /// The cluster, while unsealed; see [`System::cluster_id`].
+    /// Names the cluster, the same on every node, while unsealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_id: Option<String>,
 }
