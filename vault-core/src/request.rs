@@ -1,6 +1,10 @@
 //! What goes in at the one door and what comes out: [`Request`] and [`Reply`]. They know paths, fields and
 //! shapes of data, and nothing of HTTP.
 
+mod envelope;
+
+pub use envelope::Envelope;
+
 use crate::{Secret, error::Error, id::Timestamp, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};

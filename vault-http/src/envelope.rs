@@ -2,37 +2,11 @@
 
 use secrethub_core::{
     Error, Reply,
-    request::{Auth, Shape, WrapInfo},
+    request::{Envelope, Shape},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::{borrow::Cow, collections::BTreeMap};
-
-/// All keys always stand: strict clients demand them.
-#[derive(Serialize)]
-struct Envelope<'a> {
-    request_id: &'a str,
-    lease_id: &'a str,
-    renewable: bool,
-    lease_duration: u64,
-    data: Option<&'a RawValue>,
-    wrap_info: Option<&'a WrapInfo>,
-    warnings: Option<&'a [String]>,
-    auth: Option<&'a Auth>,
-    mount_type: &'a str,
-}
-
-const KEYS: [&str; 9] = [
-    "request_id",
-    "lease_id",
-    "renewable",
-    "lease_duration",
-    "data",
-    "wrap_info",
-    "warnings",
-    "auth",
-    "mount_type",
-];
 
 #[derive(Serialize)]
 struct Double<'a> {
@@ -49,22 +23,8 @@ pub(crate) fn body(id: &str, reply: &Reply) -> Result<Vec<u8>, Error> {
     }
     match reply.shape {
         Shape::Bare | Shape::Health(_) => Ok(reply.data.as_deref().map_or("null", RawValue::get).into()),
-        Shape::Double => write(&Double { envelope: envelope(id, reply), beside: beside(reply)? }, reply),
-        Shape::Envelope | Shape::Gone | Shape::Accepted => write(&envelope(id, reply), reply),
-    }
-}
-
-fn envelope<'a>(id: &'a str, reply: &'a Reply) -> Envelope<'a> {
-    Envelope {
-        request_id: id,
-        lease_id: &reply.lease.id,
-        renewable: reply.lease.renewable,
-        lease_duration: reply.lease.duration.as_secs(),
-        data: reply.data.as_deref(),
-        wrap_info: reply.wrap.as_ref(),
-        warnings: Some(reply.warnings.as_slice()).filter(|warnings| !warnings.is_empty()),
-        auth: reply.auth.as_ref(),
-        mount_type: reply.mount_type,
+        Shape::Double => write(&Double { envelope: Envelope::new(id, reply), beside: beside(reply)? }, reply),
+        Shape::Envelope | Shape::Gone | Shape::Accepted => write(&Envelope::new(id, reply), reply),
     }
 }
 
@@ -73,7 +33,7 @@ fn beside(reply: &Reply) -> Result<BTreeMap<Cow<'_, str>, &RawValue>, Error> {
     let Some(data) = &reply.data else { return Ok(BTreeMap::new()) };
     let mut fields: BTreeMap<Cow<'_, str>, &RawValue> =
         serde_json::from_str(data.get()).map_err(Error::internal)?;
-    fields.retain(|name, _| !KEYS.contains(&name.as_ref()));
+    fields.retain(|name, _| !Envelope::KEYS.contains(&name.as_ref()));
     Ok(fields)
 }
 
@@ -89,7 +49,10 @@ fn write(layout: &impl Serialize, reply: &Reply) -> Result<Vec<u8>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrethub_core::{Secret, request::LeaseInfo};
+    use secrethub_core::{
+        Secret,
+        request::{Auth, LeaseInfo, WrapInfo},
+    };
     use serde_json::{Value, json};
     use std::time::Duration;
 

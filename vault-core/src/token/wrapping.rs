@@ -6,7 +6,7 @@ use crate::{
     barrier::Barrier,
     error::Error,
     id::Timestamp,
-    request::{Auth, LeaseInfo, Reply, WrapInfo},
+    request::{Auth, Envelope, LeaseInfo, Reply, WrapInfo},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -89,21 +89,7 @@ impl Token {
     }
 }
 
-/// A reply as Vault lays it out: what a client finds in `cubbyhole/response`.
-#[derive(Serialize)]
-struct Envelope<'a> {
-    request_id: &'a str,
-    lease_id: &'a str,
-    renewable: bool,
-    lease_duration: u64,
-    data: Option<&'a RawValue>,
-    wrap_info: Option<()>,
-    warnings: Option<&'a [String]>,
-    auth: Option<&'a Auth>,
-    mount_type: &'a str,
-}
-
-/// The same, read back.
+/// What a client finds in `cubbyhole/response` ([`Envelope`]), read back.
 #[derive(Deserialize)]
 struct Opened {
     lease_id: String,
@@ -128,17 +114,7 @@ struct Response<T> {
 
 /// The cubbyhole's document that holds a reply.
 pub(crate) fn document(request_id: &str, reply: &Reply) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let envelope = Envelope {
-        request_id,
-        lease_id: &reply.lease.id,
-        renewable: reply.lease.renewable,
-        lease_duration: reply.lease.duration.as_secs(),
-        data: reply.data.as_deref(),
-        wrap_info: None,
-        warnings: Some(reply.warnings.as_slice()).filter(|warnings| !warnings.is_empty()),
-        auth: reply.auth.as_ref(),
-        mount_type: reply.mount_type,
-    };
+    let envelope = Envelope::new(request_id, reply);
     let text = Zeroizing::new(serde_json::to_string(&envelope).map_err(Error::internal)?);
     let document = Document { format: 1, data: Response { response: text.as_str() } };
     serde_json::to_vec(&document).map(Zeroizing::new).map_err(Error::internal)
