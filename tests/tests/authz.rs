@@ -10,7 +10,7 @@ use secrethub_core::{
     ErrorKind, Operation, Parts, Request, Secret, Vault,
     barrier::MasterKey,
     crypto::rustcrypto,
-    engine::{ENGINES, Route},
+    engine::{ENGINES, Engine, Route},
     store::memory::Memory,
     system::Settings,
 };
@@ -36,17 +36,9 @@ const REFUSED: &[(Operation, &str, ErrorKind)] = &[
     (Operation::Write, "audit/prune", ErrorKind::Invalid),
 ];
 
-fn mount_of(kind: &str, variant: &str) -> &'static str {
-    match (kind, variant) {
-        ("system", _) => "sys/",
-        ("token", _) => "auth/token/",
-        ("cubbyhole", _) => "cubbyhole/",
-        ("audit", _) => "audit/",
-        ("secret-manager", _) => "secret-manager/",
-        ("kv", "2") => "secret/",
-        ("kv", "1") => "kv1/",
-        other => panic!("say where {other:?} is mounted"),
-    }
+fn mount_of(engine: &Engine) -> &'static str {
+    secrethub_tests::mount_of(engine.kind, engine.variant)
+        .unwrap_or_else(|| panic!("say where {engine:?} is mounted"))
 }
 
 /// A vault in which every example finds what it names.
@@ -236,7 +228,7 @@ fn path_of(mount: &str, route: &Route, house: &House) -> String {
 async fn every_route_serves_who_may() {
     let (mut served, mut wrong) = (0, Vec::new());
     for engine in ENGINES {
-        let mount = mount_of(engine.kind, engine.variant);
+        let mount = mount_of(engine);
         for route in engine.routes {
             let mut house = House::build_for(route).await;
             let (path, fields) = (path_of(mount, route, &house), house.fields(mount, route));
