@@ -2,7 +2,10 @@
 //! operates the vault can still be written: unsealing, sealing, pruning. From then on ordinary commits are refused
 //! until there is room again, and the first of them that passes puts the reserve back.
 
-use super::error::BACKEND;
+use super::{
+    error::BACKEND,
+    open::{beside, folder_of},
+};
 use rusqlite::Connection;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use secrethub_core::store::{Room, StoreError};
@@ -22,16 +25,16 @@ const NEEDED: u64 = 4 * BYTES;
 pub(super) struct Reserve {
     path: PathBuf,
     held: bool,
+    /// The file system cannot hold room, so nobody asks it again.
+    impossible: bool,
 }
 
 impl Reserve {
     /// Looks for the reserve of a database; the first commit makes one if there is none.
     pub(super) fn of(database: &Path) -> Self {
-        let mut name = database.as_os_str().to_owned();
-        name.push("-reserve");
-        let path = PathBuf::from(name);
+        let path = beside(database, "-reserve");
         let held = fs::metadata(&path).is_ok_and(|found| found.len() == BYTES);
-        Self { path, held }
+        Self { path, held, impossible: false }
     }
 
     /// Before an ordinary commit: without a reserve, is there room to go on and to put it back.
@@ -40,10 +43,10 @@ impl Reserve {
             return Ok(());
         }
         let free = room(db, &self.path).map_or(u64::MAX, |room| room.free);
-        if free >= NEEDED {
+        if free >= NEEDED && !self.impossible {
             self.hold();
         }
-        // A disk that is too small for a reserve is used to its end.
+        // Where no reserve can be held, the last of the disk is one.
         if self.held || free >= BYTES { Ok(()) } else { Err(full()) }
     }
 
@@ -61,6 +64,7 @@ impl Reserve {
         match take(&self.path) {
             Ok(()) => self.held = true,
             Err(error) => {
+                self.impossible = error.kind() != io::ErrorKind::StorageFull;
                 tracing::warn!(%error, reserve = %self.path.display(), "no room is held in reserve");
                 let _ = fs::remove_file(&self.path); // Half a reserve is none.
             }
@@ -75,7 +79,7 @@ fn take(path: &Path) -> io::Result<()> {
 
 /// Room on the disk of `path`, and in the pages that the database does not use.
 pub(super) fn room(db: &Connection, path: &Path) -> Option<Room> {
-    let disk = statvfs(path.parent().filter(|folder| !folder.as_os_str().is_empty())?).ok()?;
+    let disk = statvfs(folder_of(path)).ok()?;
     let number = |name: &str| {
         db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).ok().map(i64::cast_unsigned)
     };
