@@ -108,8 +108,8 @@ fn throughput(c: &mut Criterion) {
     let mut group = c.benchmark_group("lane with 64 callers");
     group.sample_size(10).throughput(Throughput::Elements(CALLERS * REQUESTS));
     for (name, url) in [("memory", "memory:"), ("sqlite", sqlite.as_str())] {
-        let lane =
-            runtime.block_on(async { start(open_store(url).expect("a store"), aws_lc::provider()).await });
+        let lane = runtime
+            .block_on(async { start(open_store(url).await.expect("a store"), aws_lc::provider()).await });
         group.bench_function(name, |b| b.iter_custom(|rounds| runtime.block_on(round(&lane, rounds))));
         runtime.block_on(lane.close()).expect("an end");
     }

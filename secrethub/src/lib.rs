@@ -15,7 +15,7 @@
 //! use secrethub::core::{Operation::{Read, Write}, Request, system::Settings};
 //! use serde_json::json;
 //!
-//! let vault = secrethub::open("memory:", Settings::default()).await?; // or "sqlite:PATH"
+//! let vault = secrethub::open("memory:", Settings::default()).await?; // or "sqlite:PATH", "postgres://…"
 //! let init = Request::new("1", Write, "sys/init").with_fields(json!({"secret_shares": 1, "secret_threshold": 1}));
 //! let keys = vault.handle(init).await?.to_value(); // the only copy
 //! let unseal = Request::new("2", Write, "sys/unseal").with_fields(json!({"key": keys["keys_base64"][0]}));
@@ -32,14 +32,16 @@
 //!
 //! [`Vault::run_jobs`](core::Vault::run_jobs) does the background work (pruning, re-wrapping) where an embedder wants it.
 
+mod address;
 mod host;
 mod store;
 
 use std::sync::Arc;
 
+pub use address::{has_password, shown_store};
 pub use host::TokioHost;
 pub use secrethub_core as core;
-pub use store::{OpenError, open_store, open_store_read_only};
+pub use store::{OpenError, StoreOptions, open_store, open_store_with};
 
 /// The cryptography this build prefers: AWS-LC where it is built in (feature `aws-lc-rs`), else RustCrypto. Both
 /// write the same bytes, so a store may change hands.
@@ -57,9 +59,9 @@ pub fn default_crypto() -> core::crypto::CryptoProvider {
 /// [`OpenError`], when the store cannot be opened, or holds what this vault cannot read.
 #[cfg(any(feature = "aws-lc-rs", feature = "rustcrypto"))]
 pub async fn open(url: &str, settings: core::system::Settings) -> Result<Arc<core::Vault>, OpenError> {
-    let (backend, host) = (open_store(url)?, Arc::new(TokioHost::new()));
+    let (backend, host) = (open_store(url).await?, Arc::new(TokioHost::new()));
     let parts = core::Parts { backend, host, crypto: default_crypto(), settings };
     core::Vault::open(parts)
         .await
-        .map_err(|error| OpenError::Store { url: url.to_owned(), source: error.into() })
+        .map_err(|error| OpenError::Store { url: shown_store(url), source: error.into() })
 }

@@ -1,23 +1,30 @@
 //! [`open_store`]: from a URL to a store. The one place that knows which schemes exist.
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use crate::address::shown_store;
 use secrethub_core::{
     BoxError,
     store::{Backend, memory::Memory},
 };
 use std::sync::Arc;
 
-/// A store that was not opened, and what to write instead.
+/// A store that was not opened, and what to write instead. None of them repeats a password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The URL names no store that we know.
-    #[error("{url:?} names no store: use `sqlite:PATH` for a file or `memory:` for a store that forgets")]
+    #[error(
+        "{url:?} names no store: use `sqlite:PATH` for a file, `postgres://…` for a server, or `memory:` for a store \
+         that forgets"
+    )]
     UnknownScheme {
         /// The URL, without what follows its scheme: that may hold a password.
         url: String,
     },
     /// A store that this version does not have yet.
-    #[error("a store on {backend} comes with a later release: use `sqlite:PATH` until then")]
+    #[error(
+        "a store on {backend} comes with a later release: use `sqlite:PATH` or `postgres://…` until then"
+    )]
     Later {
         /// Which one.
         backend: &'static str,
@@ -36,10 +43,19 @@ pub enum OpenError {
         /// The scheme.
         scheme: &'static str,
     },
+    /// The database does not answer, or not yet: worth another try.
+    #[error("the store {url} does not answer: {source}")]
+    Unreachable {
+        /// Which one, as [`shown_store`] names it.
+        url: String,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
     /// The store itself said no; its cause says why.
     #[error("cannot open the store {url}: {source}")]
     Store {
-        /// Which one.
+        /// Which one, as [`shown_store`] names it.
         url: String,
         /// Why.
         #[source]
@@ -47,105 +63,169 @@ pub enum OpenError {
     },
 }
 
+/// How to open a store, beyond where it is.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// Only to read it, beside whoever owns it, as `audit verify` does: nothing is made or migrated, and commits are
+    /// refused.
+    pub read_only: bool,
+    /// Connections that one process holds to a database server at most; `None` is the store's own choice.
+    pub connections: Option<u32>,
+}
+
+impl StoreOptions {
+    /// To read only.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// With at most so many connections.
+    #[must_use]
+    pub fn connections(mut self, connections: Option<u32>) -> Self {
+        self.connections = connections;
+        self
+    }
+}
+
 /// Opens the store that `url` names:
 ///
 /// | URL | store |
 /// |---|---|
 /// | `sqlite:PATH`, `sqlite://PATH` | a SQLite file, made when it is not there |
+/// | `postgres://USER:PASSWORD@HOST/DATABASE` | a PostgreSQL database, whose tables are made when they are not there |
 /// | `memory:` | one that forgets everything when dropped |
 ///
 /// A relative path starts at the working directory; `sqlite:///abs` is the absolute `/abs`.
-/// Opening a file blocks for as long as the disk needs; call it at start.
+/// Opening a file blocks for as long as the disk needs; call it at start. A database server is asked once: whoever
+/// wants to wait for it asks again after [`OpenError::Unreachable`].
 ///
 /// # Errors
 /// [`OpenError`], whose message says what to write instead.
-pub fn open_store(url: &str) -> Result<Arc<dyn Backend>, OpenError> {
+pub async fn open_store(url: &str) -> Result<Arc<dyn Backend>, OpenError> {
+    open_store_with(url, StoreOptions::default()).await
+}
+
+/// Opens the store that `url` names, as [`open_store`] does, in a certain way.
+///
+/// # Errors
+/// [`OpenError`]; to read only, also when there is no such store.
+pub async fn open_store_with(url: &str, options: StoreOptions) -> Result<Arc<dyn Backend>, OpenError> {
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     match scheme {
         "memory" if rest.is_empty() || rest == "//" => Ok(Arc::new(Memory::default())),
         "sqlite" => match rest.strip_prefix("//").unwrap_or(rest) {
             "" => Err(OpenError::NoPath { scheme: "sqlite:" }),
-            path => sqlite(url, path, false),
+            path => sqlite(url, path, options),
         },
-        "postgres" | "postgresql" => Err(OpenError::Later { backend: "PostgreSQL" }),
-        "mongodb" | "mongodb+srv" => Err(OpenError::Later { backend: "MongoDB" }),
+        "postgres" | "postgresql" => postgres(url, options).await,
+        "mongodb" | "mongodb+srv" => mongo(url, options).await,
         _ => Err(OpenError::UnknownScheme { url: format!("{scheme}:") }),
     }
 }
 
-/// Opens a store that is there to read it beside the process that owns it, as `audit verify` does; commits are
-/// refused. Takes the same URLs as [`open_store`].
-///
-/// # Errors
-/// [`OpenError`]; also when there is no such file.
-pub fn open_store_read_only(url: &str) -> Result<Arc<dyn Backend>, OpenError> {
-    match url.split_once(':') {
-        Some(("sqlite", rest)) => match rest.strip_prefix("//").unwrap_or(rest) {
-            "" => Err(OpenError::NoPath { scheme: "sqlite:" }),
-            path => sqlite(url, path, true),
-        },
-        _ => open_store(url),
-    }
-}
-
 #[cfg(feature = "sqlite")]
-fn sqlite(url: &str, path: &str, read_only: bool) -> Result<Arc<dyn Backend>, OpenError> {
+fn sqlite(url: &str, path: &str, options: StoreOptions) -> Result<Arc<dyn Backend>, OpenError> {
     use secrethub_store_sql::sqlite::Sqlite;
     let path = std::path::Path::new(path);
-    let opened = if read_only { Sqlite::open_read_only(path) } else { Sqlite::open(path) };
+    let opened = if options.read_only { Sqlite::open_read_only(path) } else { Sqlite::open(path) };
     match opened {
         Ok(store) => Ok(store),
-        Err(error) => Err(OpenError::Store { url: url.to_owned(), source: error.into() }),
+        Err(error) => Err(OpenError::Store { url: shown_store(url), source: error.into() }),
     }
 }
 
 #[cfg(not(feature = "sqlite"))]
-fn sqlite(_url: &str, _path: &str, _read_only: bool) -> Result<Arc<dyn Backend>, OpenError> {
+fn sqlite(_url: &str, _path: &str, _options: StoreOptions) -> Result<Arc<dyn Backend>, OpenError> {
     Err(OpenError::NotBuilt { backend: "SQLite", feature: "sqlite" })
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(url: &str, options: StoreOptions) -> Result<Arc<dyn Backend>, OpenError> {
+    use secrethub_store_sql::postgres::{self, Options, Postgres};
+    let defaults = Options::default();
+    let connections = options.connections.unwrap_or(defaults.connections);
+    let opened = Postgres::open(url, Options { connections, read_only: options.read_only }).await;
+    let url = || shown_store(url);
+    match opened {
+        Ok(store) => Ok(store),
+        Err(postgres::OpenError::Unreachable(source)) => Err(OpenError::Unreachable { url: url(), source }),
+        Err(refused) => Err(OpenError::Store { url: url(), source: refused.into() }),
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn postgres(_url: &str, _options: StoreOptions) -> Result<Arc<dyn Backend>, OpenError> {
+    Err(OpenError::NotBuilt { backend: "PostgreSQL", feature: "postgres" })
+}
+
+async fn mongo(_url: &str, _options: StoreOptions) -> Result<Arc<dyn Backend>, OpenError> {
+    Err(OpenError::Later { backend: "MongoDB" })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn bad_urls_say_what_to_write() {
-        let check = |url: &str, part: &str| {
-            let message = open_store(url).unwrap_err().to_string();
+    #[tokio::test]
+    async fn bad_urls_say_what_to_write() {
+        for (url, part) in [
+            ("", "names no store"),
+            ("redis://x", "use `sqlite:PATH`"),
+            ("memory:/x", "names no store"),
+            ("sqlite:", "needs a path"),
+            ("sqlite://", "needs a path"),
+            ("mongodb+srv://x", "MongoDB"),
+        ] {
+            let message = open_store(url).await.unwrap_err().to_string();
             assert!(message.contains(part), "{url}: {message}");
-        };
-        check("", "names no store");
-        check("redis://x", "use `sqlite:PATH`");
-        check("memory:/x", "names no store");
-        check("sqlite:", "needs a path");
-        check("sqlite://", "needs a path");
-        check("postgres://me:hunter2@db/x", "later release");
-        check("mongodb+srv://x", "MongoDB");
+        }
     }
 
-    #[test]
-    fn passwords_are_not_repeated() {
-        let error = open_store("mysql://me:hunter2@db").unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    #[tokio::test]
+    async fn passwords_are_not_repeated() {
+        for url in [
+            "mysql://me:hunter2@db",
+            "mongodb://me:hunter2@db",
+            "postgres://me:hunter2@127.0.0.1:1/db?sslmod=x",
+            "postgres://me:hunter2@127.0.0.1:1/db?sslmode=hunter",
+        ] {
+            let error = open_store(url).await.unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error} {error:?}");
+        }
     }
 
-    #[test]
-    fn memory_opens() {
-        assert_eq!(open_store("memory:").unwrap().kind(), "memory");
-        assert_eq!(open_store("memory://").unwrap().kind(), "memory");
+    #[tokio::test]
+    async fn memory_opens() {
+        assert_eq!(open_store("memory:").await.unwrap().kind(), "memory");
+        assert_eq!(open_store("memory://").await.unwrap().kind(), "memory");
     }
 
     #[cfg(feature = "sqlite")]
-    #[test]
-    fn sqlite_opens_a_file_and_a_second_time_only_to_read() {
+    #[tokio::test]
+    async fn sqlite_opens_a_file_and_a_second_time_only_to_read() {
+        let read_only = StoreOptions::default().read_only();
         let dir = tempfile::tempdir().unwrap();
         for form in ["sqlite:", "sqlite://"] {
             let url = format!("{form}{}", dir.path().join("secrethub.db").display());
-            let store = open_store(&url).unwrap();
+            let store = open_store(&url).await.unwrap();
             assert_eq!(store.kind(), "sqlite");
-            assert!(matches!(open_store(&url), Err(OpenError::Store { .. })), "one process at a time");
-            open_store_read_only(&url).unwrap();
+            assert!(matches!(open_store(&url).await, Err(OpenError::Store { .. })), "one process at a time");
+            open_store_with(&url, read_only).await.unwrap();
         }
-        assert!(open_store_read_only(&format!("sqlite:{}", dir.path().join("none").display())).is_err());
+        let none = format!("sqlite:{}", dir.path().join("none").display());
+        assert!(open_store_with(&none, read_only).await.is_err());
+    }
+
+    #[cfg(feature = "postgres")]
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_is_worth_another_try() {
+        // Nobody listens on port 1.
+        let error = open_store("postgres://me:hunter2@127.0.0.1:1/vault").await.unwrap_err();
+        assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("postgres://127.0.0.1:1/vault") && !text.contains("hunter2"), "{text}");
     }
 }

@@ -13,7 +13,10 @@ use secrethub_core::{
         store::{Shared, columns, linked, rev},
     },
 };
-use secrethub_store_sql::{postgres::Postgres, sqlite::Sqlite};
+use secrethub_store_sql::{
+    postgres::{Options, Postgres},
+    sqlite::Sqlite,
+};
 use std::{
     collections::HashMap,
     fmt::Debug,
@@ -203,7 +206,7 @@ fn run(number: u64) {
         let stores: [Shared; 3] = [
             Arc::new(Memory::default()),
             Sqlite::open(&folder.path().join("cross.db")).unwrap(),
-            Postgres::open(&database.url).await.unwrap(),
+            Postgres::open(&database.url, Options::default()).await.unwrap(),
         ];
         let mut run =
             Run { seed: Seed::new(number), seen: Vec::new(), sent: Vec::new(), seq: HashMap::new() };

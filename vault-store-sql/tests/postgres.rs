@@ -5,12 +5,12 @@
 mod support;
 
 use secrethub_core::testing::store::{Case, Shared};
-use secrethub_store_sql::postgres::Postgres;
+use secrethub_store_sql::postgres::{Options, Postgres};
 
 fn run(name: &str, case: Case) {
     support::block_on(async {
         let database = support::Database::create(name).await;
-        let store: Shared = Postgres::open(&database.url).await.unwrap();
+        let store: Shared = Postgres::open(&database.url, Options::default()).await.unwrap();
         case(&store).await;
         drop(store);
         database.remove().await;
@@ -24,7 +24,9 @@ secrethub_core::store_battery!(run);
 fn tables_are_made_once() {
     support::block_on(async {
         let database = support::Database::create("tables").await;
-        let opened = futures::future::join_all((0..4).map(|_| Postgres::open(&database.url))).await;
+        let opened =
+            futures::future::join_all((0..4).map(|_| Postgres::open(&database.url, Options::default())))
+                .await;
         assert!(opened.iter().all(Result::is_ok), "{opened:?}");
     });
 }

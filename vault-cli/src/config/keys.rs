@@ -9,6 +9,8 @@ use toml::Value;
 pub(crate) enum Kind {
     /// As it stands.
     Text,
+    /// A store: its URL, or `file:PATH` or `env:NAME` of it. A variable ending in `_FILE` names the file.
+    Store,
     /// Separated by commas; empty text is an empty list.
     List,
     /// `true` or `false`, nothing else.
@@ -32,9 +34,20 @@ const fn key(name: &'static str, kind: Kind, env: &'static [&'static str]) -> Ke
     Key { name, kind, env }
 }
 
+/// A store's URL, or the file that holds it, as container platforms hand over secrets.
+const STORE: &[&str] = &[
+    "SECRETHUB_STORE",
+    "SECRETHUB_STORE_FILE",
+    "DATABASE_URL",
+    "DATABASE_URL_FILE",
+    "MONGO_URI",
+    "MONGO_URI_FILE",
+];
+
 /// Every setting, in the order of `docs/configure.md`.
 pub(crate) const KEYS: &[Key] = &[
-    key("store", Kind::Text, &["SECRETHUB_STORE"]),
+    key("store", Kind::Store, STORE),
+    key("pool_size", Kind::Number, &["SECRETHUB_POOL_SIZE", "POOL_SIZE"]),
     key("listen", Kind::List, &["SECRETHUB_LISTEN"]),
     key("tls_cert_file", Kind::Text, &["SECRETHUB_TLS_CERT_FILE"]),
     key("tls_key_file", Kind::Text, &["SECRETHUB_TLS_KEY_FILE"]),
@@ -59,7 +72,8 @@ impl Key {
     pub(crate) fn read(&self, variable: &str, text: &str) -> Result<Value, Failure> {
         let bad = |expect: &str| Failure::local(format!("{variable} must be {expect}, and it is {text:?}"));
         match self.kind {
-            Kind::Text => Ok(Value::from(text)),
+            Kind::Store if variable.ends_with("_FILE") => Ok(Value::from(format!("file:{text}"))),
+            Kind::Text | Kind::Store => Ok(Value::from(text)),
             Kind::Flag => match text.to_ascii_lowercase().as_str() {
                 "true" => Ok(Value::from(true)),
                 "false" => Ok(Value::from(false)),
@@ -96,7 +110,7 @@ mod tests {
                 );
             }
             let text = match key.kind {
-                Kind::Text => format!("{} = 'x'", key.name),
+                Kind::Text | Kind::Store => format!("{} = 'x'", key.name),
                 Kind::List => format!("{} = ['x']", key.name),
                 Kind::Flag => format!("{} = true", key.name),
                 Kind::Number => format!("{} = 7", key.name),

@@ -3,15 +3,19 @@
 mod environment;
 mod keys;
 mod merge;
+mod store;
 
 use crate::failure::Failure;
 pub(crate) use environment::Environment;
 use keys::KEYS;
 use merge::{Given, merge};
-use secrethub::core::{
-    Secret,
-    barrier::MasterKey,
-    system::{DefaultMount, SecretManagerApi},
+use secrethub::{
+    StoreOptions,
+    core::{
+        Secret,
+        barrier::MasterKey,
+        system::{DefaultMount, SecretManagerApi},
+    },
 };
 use serde::Deserialize;
 use std::{
@@ -19,6 +23,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
+pub(crate) use store::StoreUrl;
 use zeroize::Zeroizing;
 
 /// Where the server listens that is told nothing.
@@ -30,7 +35,8 @@ const LISTEN_SECRET_MANAGER: &str = "127.0.0.1:8000";
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
-    pub(crate) store: Option<String>,
+    pub(crate) store: Option<StoreUrl>,
+    pub(crate) pool_size: Option<u32>,
     pub(crate) listen: Option<Vec<String>>,
     pub(crate) tls_cert_file: Option<PathBuf>,
     pub(crate) tls_key_file: Option<PathBuf>,
@@ -68,6 +74,11 @@ impl Config {
         if let Some(path) = config_file(file, environment)? {
             given.extend(from_file(&path)?);
         }
+        for one in given.iter_mut().filter(|one| one.key == "store") {
+            let text = one.value.as_str().unwrap_or_default();
+            let url = StoreUrl::read(&one.place, text, environment)?;
+            one.value = url.as_str().into();
+        }
         merge(given)?.try_into().map_err(|error: toml::de::Error| Failure::local(error.message().to_owned()))
     }
 
@@ -100,20 +111,28 @@ impl Config {
     }
 
     /// The store's URL; unless set, a SQLite file in the user's data folder, which is made if need be.
-    pub(crate) fn store_url(&self) -> Result<String, Failure> {
+    pub(crate) fn store_url(&self) -> Result<StoreUrl, Failure> {
         match &self.store {
             Some(url) => Ok(url.clone()),
             None => {
                 let folder = default_folder()?;
                 make_private_folder(&folder)?;
-                Ok(default_store(&folder))
+                Ok(default_store(&folder).into())
             }
         }
     }
 
     /// The same, and nothing is made.
-    pub(crate) fn store_name(&self) -> Result<String, Failure> {
-        self.store.clone().map_or_else(|| default_folder().map(|folder| default_store(&folder)), Ok)
+    pub(crate) fn store_name(&self) -> Result<StoreUrl, Failure> {
+        self.store.clone().map_or_else(|| default_folder().map(|folder| default_store(&folder).into()), Ok)
+    }
+
+    /// How the store is opened.
+    pub(crate) fn store_options(&self) -> Result<StoreOptions, Failure> {
+        if self.pool_size == Some(0) {
+            return Err(Failure::local("`pool_size` is 0: nobody could reach the store"));
+        }
+        Ok(StoreOptions::default().connections(self.pool_size))
     }
 
     /// The mounts that a new vault starts with.
@@ -217,12 +236,24 @@ fn from_file(path: &Path) -> Result<Vec<Given>, Failure> {
     let place = format!("the file {}", path.display());
     let text = fs::read_to_string(path).map_err(|error| Failure::from(error).about(&place))?;
     let bad = |error: toml::de::Error| {
-        Failure::local(format!("{place}: {error}")).hint("docs/configure.md lists every key and its kind")
+        let message = format!("{place}, {}: {}", line_of(&text, &error), error.message());
+        Failure::local(message).hint("docs/configure.md lists every key and its kind")
     };
     // Once as the real thing, whose errors name line and key; once as a table to be merged.
     toml::from_str::<Config>(&text).map_err(bad)?;
     let table: toml::Table = toml::from_str(&text).map_err(bad)?;
     Ok(table.into_iter().map(|(key, value)| Given { key, place: place.clone(), value }).collect())
+}
+
+/// The line of a mistake, by its number and key. The parser's own message repeats the line, which may hold a password.
+fn line_of(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start).min(text.len());
+    let number = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count();
+    let key = text.lines().nth(number).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
+    match key.filter(|key| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')) {
+        Some(key) => format!("line {}, `{key}`", number + 1),
+        None => format!("line {}", number + 1),
+    }
 }
 
 #[cfg(test)]

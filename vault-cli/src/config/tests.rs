@@ -19,7 +19,7 @@ fn file_environment_and_flags_come_together() {
         vec![("listen", "--listen", vec!["127.0.0.1:1", "[::1]:2"].into())],
     )
     .unwrap();
-    assert_eq!(config.store_url().unwrap(), "memory:");
+    assert_eq!(config.store_url().unwrap().as_str(), "memory:");
     assert_eq!(config.addresses(true).unwrap().len(), 2);
     assert_eq!((config.audit_enabled, config.audit_ttl_days), (Some(false), Some(30)));
     assert_eq!(config.mounts().unwrap(), []);
@@ -39,6 +39,38 @@ fn mistakes_are_named() {
     check("listen = '127.0.0.1:1'", &[], vec![], ["listen", "sequence"]);
     check("", &[("AUDIT_ENABLED", "1")], vec![], ["AUDIT_ENABLED", "true or false"]);
     check("", &[("SECRETHUB_CONFIG", "/else")], vec![], ["--config", "SECRETHUB_CONFIG"]);
+    let (a, b) = (("SECRETHUB_STORE", "postgres://db/a"), ("DATABASE_URL", "postgres://db/b"));
+    check("", &[a, b], vec![], ["SECRETHUB_STORE", "DATABASE_URL"]);
+    check("", &[a, ("MONGO_URI", "mongodb://db/a")], vec![], ["SECRETHUB_STORE", "MONGO_URI"]);
+    check("", &[b], store("sqlite:x"), ["--store", "DATABASE_URL"]);
+    check("pool_size = 4", &[("POOL_SIZE", "5")], vec![], ["pool_size", "POOL_SIZE"]);
+    check(
+        "",
+        &[("POOL_SIZE", "4"), ("SECRETHUB_POOL_SIZE", "5")],
+        vec![],
+        ["POOL_SIZE", "SECRETHUB_POOL_SIZE"],
+    );
+    check("", &[("POOL_SIZE", "many")], vec![], ["POOL_SIZE", "whole number"]);
+    check("", &[("DATABASE_URL_FILE", "/nonexistent")], vec![], ["DATABASE_URL_FILE", "/nonexistent"]);
+}
+
+#[test]
+fn a_password_is_repeated_by_no_mistake() {
+    let check = |file: &str, own: &[(&str, &str)], flags: Flags| {
+        let error = load(file, own, flags).unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
+    };
+    let url = "postgres://me:hunter2@db/v";
+    let flag = || vec![("store", "--store", url.into())];
+    check("", &[], flag());
+    check(&format!("store = '{url}'"), &[("DATABASE_URL", "postgres://me:hunter2@db/w")], vec![]);
+    check(&format!("store = '{url}"), &[], vec![]);
+    check(&format!("store = {url}"), &[], vec![]);
+    check(&format!("stroe = '{url}'"), &[], vec![]);
+    check("", &[("MONGO_URI", url)], vec![]);
+    let config = load(&format!("store = '{url}'"), &[("SECRETHUB_STORE", url)], vec![]).unwrap();
+    assert_eq!(config.store_url().unwrap().as_str(), url);
+    assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
 }
 
 #[test]

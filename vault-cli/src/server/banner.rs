@@ -1,7 +1,7 @@
 //! What `server` prints when it serves: where, on what, and what to do next. In development mode, Vault's words.
 
 use super::dev::{Dev, Root};
-use crate::{failure::Failure, output};
+use crate::{config::StoreUrl, failure::Failure, output};
 use secrethub::core::{Operation, Request, Vault};
 use serde_json::Value;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ pub(super) struct Shown {
 
 impl Shown {
     /// The addresses as they came to be: port 0 has become a real one.
-    pub(super) fn new(listeners: &[TcpListener], tls: bool, store: &str) -> Self {
+    pub(super) fn new(listeners: &[TcpListener], tls: bool, store: &StoreUrl) -> Self {
         let scheme = if tls { "https" } else { "http" };
         let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         if !tls && addresses.iter().any(|address| !address.ip().is_loopback()) {
@@ -25,7 +25,7 @@ impl Shown {
             );
         }
         let urls = addresses.iter().map(|address| format!("{scheme}://{address}")).collect();
-        Self { urls, store: store.to_owned() }
+        Self { urls, store: store.to_string() }
     }
 }
 

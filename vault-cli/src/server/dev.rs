@@ -42,10 +42,10 @@ impl Dev {
         if plan.vault.master_key.is_some() {
             return Err(clash("MASTER_KEY"));
         }
-        if config.store.as_deref().is_some_and(|store| !store.starts_with("memory:")) {
+        if config.store.as_ref().is_some_and(|store| !store.as_str().starts_with("memory:")) {
             return Err(clash("a store other than memory:"));
         }
-        "memory:".clone_into(&mut plan.store);
+        plan.store = "memory:".to_owned().into();
         if let Some(listen) = &self.listen {
             if config.listen.is_some() {
                 return Err(clash("`listen` beside -dev-listen-address"));

@@ -10,22 +10,23 @@ mod dev;
 mod dev_tls;
 mod logs;
 mod signals;
+mod store;
 mod tls;
 
 use crate::{
-    config::{Config, Environment},
+    config::{Config, Environment, StoreUrl},
     failure::{Failure, OK},
 };
 use audit_file::AuditFile;
 pub(crate) use dev::Dev;
 use secrethub::{
-    TokioHost,
+    StoreOptions, TokioHost,
     core::{
         Parts, Vault,
         store::Backend,
         system::{AuditDevice, SecretManagerApi, Settings},
     },
-    default_crypto, open_store,
+    default_crypto,
 };
 use secrethub_http::{Limits, Metrics, Server, limits::DRAIN_GRACE, metrics_router, router};
 use signals::Signals;
@@ -35,7 +36,8 @@ use tokio::net::TcpListener;
 
 /// What the settings come to.
 struct Plan {
-    store: String,
+    store: StoreUrl,
+    store_options: StoreOptions,
     addresses: Vec<SocketAddr>,
     metrics: Option<SocketAddr>,
     certificates: Option<Certificates>,
@@ -77,6 +79,7 @@ impl Plan {
         let defaults = Settings::default();
         Ok(Self {
             store: config.store_url()?,
+            store_options: config.store_options()?,
             addresses: config.addresses(has_key)?,
             metrics: config.metrics_address()?,
             certificates: config.tls_files()?.map(|(cert, key)| Certificates::load(cert, key)).transpose()?,
@@ -121,7 +124,7 @@ async fn start(plan: Plan, dev: Option<&Dev>) -> Result<Running, Failure> {
     let listeners = bind_all(&plan.addresses).await?;
     let metrics_listeners = bind_all(plan.metrics.as_slice()).await?;
     let secret_manager_api = plan.vault.secret_manager != SecretManagerApi::Off;
-    let backend = open_store(&plan.store).map_err(|error| Failure::local(error.to_string()))?;
+    let backend = store::open(&plan.store, plan.store_options).await?;
     let audit_file = match plan.audit_file {
         Some(path) => Some(AuditFile::start(Arc::clone(&backend), path).await?),
         None => None,

@@ -4,6 +4,8 @@
 //!
 //! Still to come: migrations, TLS settings, partitions of `audit_logs`, the warning about a missing standby.
 
+mod address;
+mod open;
 mod rows;
 mod write;
 
@@ -19,16 +21,13 @@ use secrethub_core::{
         judge::{check_batch, check_get},
     },
 };
-use sqlx::{
-    AssertSqlSafe, PgConnection, PgPool, Row,
-    postgres::{PgPoolOptions, PgRow},
-};
-use std::{collections::HashMap, sync::Arc};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row, postgres::PgRow};
+use std::collections::HashMap;
+
+pub use open::{OpenError, Options};
 
 /// The name of this backend in errors, logs and `seal-status`.
 const BACKEND: &str = "postgresql";
-/// Connections: a lane needs one, reads the others.
-const CONNECTIONS: u32 = 8;
 /// Serialises the making of tables between nodes that start together ("SeHu").
 const SCHEMA_LOCK: i64 = 0x5365_4875;
 
@@ -49,29 +48,14 @@ const SCHEMA: &str = r#"
 #[derive(Debug)]
 pub struct Postgres {
     pool: PgPool,
+    read_only: bool,
 }
 
-impl Postgres {
-    /// Connects to `postgres://user:password@host:port/database` and makes the tables if they are missing. Refuses a
-    /// server that does not write to disk before it answers.
-    pub async fn open(url: &str) -> Result<Arc<Self>, StoreError> {
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await.map_err(refused)?;
-        let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&pool).await.map_err(refused)?;
-        if fsync != "on" {
-            return Err(unavailable(
-                "the server has fsync = off and would lose acknowledged commits; turn it on",
-            ));
-        }
-        let mut tx = pool.begin().await.map_err(refused)?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .bind(SCHEMA_LOCK)
-            .execute(&mut *tx)
-            .await
-            .map_err(refused)?;
-        sqlx::raw_sql(SCHEMA).execute(&mut *tx).await.map_err(refused)?;
-        tx.commit().await.map_err(refused)?;
-        Ok(Arc::new(Self { pool }))
-    }
+async fn make_tables(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(SCHEMA_LOCK).execute(&mut *tx).await?;
+    sqlx::raw_sql(SCHEMA).execute(&mut *tx).await?;
+    tx.commit().await
 }
 
 fn refused(error: sqlx::Error) -> StoreError {
@@ -110,6 +94,9 @@ impl Store for Postgres {
 
     async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
         check_batch(batch)?;
+        if self.read_only {
+            return Err(unavailable("opened to read only").into());
+        }
         write::apply(&self.pool, batch).await
     }
 

@@ -3,14 +3,16 @@
 
 use super::archive;
 use crate::{
+    config::{Environment, StoreUrl},
     context::Context,
     failure::{Failure, OK, REMOTE},
     input, output,
 };
 use clap::Args;
 use secrethub::{
+    StoreOptions,
     core::audit::{self, Report},
-    default_crypto, open_store_read_only,
+    default_crypto, open_store_with,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ const FAULTS_SHOWN: usize = 10;
 
 #[derive(Args, Debug)]
 pub(super) struct Verify {
-    /// Check this store directly, with no server: sqlite:PATH
+    /// Check this store directly, with no server: sqlite:PATH, or file:PATH of a URL
     #[arg(long, value_name = "URL", requires = "public_key")]
     store: Option<String>,
     /// Check the segments in a folder, as `audit archive` wrote them
@@ -52,7 +54,9 @@ impl Verify {
 }
 
 async fn verify_store(url: &str, public: &[u8; 32], checkpoint: Option<&[u8]>) -> Result<Value, Failure> {
-    let store = open_store_read_only(url).map_err(|error| Failure::local(error.to_string()))?;
+    let url = StoreUrl::read("--store", url, &Environment::read()?)?;
+    let opened = open_store_with(url.as_str(), StoreOptions::default().read_only()).await;
+    let store = opened.map_err(|error| Failure::local(error.to_string()))?;
     let report = audit::verify(&*store, &default_crypto(), public, checkpoint).await;
     report.map(|report| describe(&report)).map_err(|error| Failure::local(error.to_string()))
 }

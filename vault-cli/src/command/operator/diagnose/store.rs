@@ -5,8 +5,9 @@ use super::Finding;
 use crate::config::Config;
 use rustix::fs::{Access, access, statvfs};
 use secrethub::{
+    StoreOptions,
     core::{id::Timestamp, limits::DISK_WATERMARK_BYTES, store::AuditLog},
-    open_store_read_only,
+    open_store_with, shown_store,
 };
 use std::{
     fs::{self, File, TryLockError},
@@ -34,17 +35,18 @@ pub(super) async fn check(config: &Config) -> Found {
         Ok(url) => url,
         Err(failure) => return only(Finding::fail("store", failure.one_line(), "set `store`")),
     };
+    let url = url.as_str();
     match url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest)) {
-        Some(path) if !path.is_empty() => sqlite(config, &url, Path::new(path)).await,
+        Some(path) if !path.is_empty() => sqlite(config, url, Path::new(path)).await,
         _ if url.starts_with("memory:") => only(Finding::warn(
             "store",
             "in memory: all is lost when the server ends",
             "set `store` to sqlite:PATH",
         )),
         // What is wrong with a name is said by who opens it; a name may hold a password and is not repeated.
-        _ => match open_store_read_only(&url) {
-            Ok(_) => only(Finding::ok("store", "opens")),
-            Err(error) => only(Finding::fail("store", error.to_string(), "set `store` to sqlite:PATH")),
+        _ => match open_store_with(url, StoreOptions::default().read_only()).await {
+            Ok(_) => only(Finding::ok("store", format!("{} opens", shown_store(url)))),
+            Err(error) => only(Finding::fail("store", error.to_string(), "mend `store`, or what it names")),
         },
     }
 }
@@ -197,7 +199,7 @@ async fn open(url: &str, path: &Path) -> (Finding, Option<Timestamp>) {
         let next = "look at docs/operate.md, and restore a backup if the file is damaged";
         (Finding::fail("store opens", message, next), None)
     };
-    let store = match open_store_read_only(url) {
+    let store = match open_store_with(url, StoreOptions::default().read_only()).await {
         Ok(store) => store,
         Err(error) => return fail(error.to_string()),
     };
