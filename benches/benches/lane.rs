@@ -51,6 +51,7 @@ fn links(c: &mut Criterion) {
         columns: columns(),
         writes: Vec::new(),
         fields: Vec::new(),
+        headers: Vec::new(),
     };
     let canonical = record.canonical();
     let mut group = c.benchmark_group("link");
@@ -88,7 +89,7 @@ async fn round(lane: &Lane, rounds: u64) -> Duration {
     let begin = Instant::now();
     let caller = |lane: Lane| async move {
         for _ in 0..rounds * REQUESTS {
-            let draft = Draft { columns: columns(), fields: Vec::new() };
+            let draft = Draft { columns: columns(), fields: Vec::new(), headers: Vec::new() };
             lane.submit(Change { ops: Vec::new(), draft, received: Duration::ZERO, urgent: false })
                 .await
                 .expect("a commit");

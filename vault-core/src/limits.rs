@@ -51,6 +51,12 @@ pub const AUDIT_PAGE_MAX: usize = 1_000;
 pub const AUDIT_TEXT_BYTES_MAX: usize = 1_024;
 /// Body fields whose keyed hash a record carries.
 pub const AUDIT_FIELDS_MAX: usize = 32;
+/// Headers that an operator may have records tell of, and values of headers that one record tells of.
+pub const AUDIT_HEADERS_MAX: usize = 32;
+/// Longest name of such a header in bytes: records have a byte for its length, and names are shorter.
+pub const AUDIT_HEADER_NAME_BYTES_MAX: usize = 64;
+/// Audit devices that the API may declare: each reads the whole log once more.
+pub const AUDIT_DEVICES_MAX: usize = 16;
 /// Records after which a checkpoint is due.
 pub const CHECKPOINT_RECORDS: u64 = 1_000;
 /// Activity after which a checkpoint is due.

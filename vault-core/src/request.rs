@@ -8,7 +8,7 @@ pub use envelope::Envelope;
 use crate::{Secret, error::Error, id::Timestamp, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 /// What a caller wants to do to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +38,30 @@ impl Operation {
     }
 }
 
+/// The headers of a request, for the audit log. The core asks for those that an operator has chosen and sees no others;
+/// a front-end never answers for headers that hold a token.
+#[derive(Clone, Default)]
+pub struct Headers(Option<Arc<Lookup>>);
+
+type Lookup = dyn Fn(&str) -> Vec<String> + Send + Sync;
+
+impl Headers {
+    /// From a name in lower case to the values that came under it.
+    pub fn new(values: impl Fn(&str) -> Vec<String> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(values)))
+    }
+
+    pub(crate) fn values(&self, name: &str) -> Vec<String> {
+        self.0.as_ref().map_or_else(Vec::new, |values| values(name))
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Headers").finish_non_exhaustive()
+    }
+}
+
 /// Where a request came from, as far as a front-end can vouch for it.
 #[derive(Clone, Debug, Default)]
 pub struct Remote {
@@ -45,6 +69,8 @@ pub struct Remote {
     pub address: Option<IpAddr>,
     /// What the client calls itself; cut to [`limits::AUDIT_TEXT_BYTES_MAX`].
     pub user_agent: Option<String>,
+    /// Its headers, for the audit log.
+    pub headers: Headers,
 }
 
 /// Which interface a request came through: it decides nothing but who serves it without a token.

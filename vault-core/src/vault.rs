@@ -172,6 +172,7 @@ impl Vault {
     ) -> Attempt {
         let identity = self.identity_for(request, &seen);
         let mut ledger = record::Ledger::new(request, identity.as_deref(), now);
+        ledger.headers(unsealed.barrier(), mounts.auditing(), request);
         let ceremonies = self.system.settings().unauthenticated_ceremonies;
         let admitted = admit(mounts, identity.as_deref(), request, ceremonies, &mut ledger);
         let (answer, cx) = match admitted {
@@ -277,7 +278,8 @@ impl Vault {
             for effect in effects {
                 match effect {
                     Effect::Adopt(keyring) if committed.is_ok() => unsealed.barrier().adopt(keyring),
-                    Effect::Adopt(_) => {}
+                    Effect::Refresh if committed.is_ok() => system.refresh().await,
+                    Effect::Adopt(_) | Effect::Refresh => {}
                     Effect::Seal => {
                         if let Err(error) = system.seal().await {
                             tracing::error!(%error, "sealed, but the last records were not flushed");

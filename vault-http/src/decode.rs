@@ -7,9 +7,9 @@ use crate::{address, json, query};
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 use secrethub_core::{Error, ErrorKind, Operation, Request, Secret, engine::parse_duration};
 use serde_json::{Map, Value};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
+pub(crate) const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const WRAP_TTL: HeaderName = HeaderName::from_static("x-vault-wrap-ttl");
 const WRAP_FORMAT: HeaderName = HeaderName::from_static("x-vault-wrap-format");
@@ -54,7 +54,7 @@ impl Head {
     }
 
     /// The whole request.
-    pub(crate) fn with_body(self, id: String, parts: &Parts, body: &[u8]) -> Result<Request, Error> {
+    pub(crate) fn with_body(self, id: String, parts: &Arc<Parts>, body: &[u8]) -> Result<Request, Error> {
         let mut fields = match self.operation {
             Operation::Write | Operation::Patch => body_fields(parts, self.operation, body)?,
             _ => query_fields(self.query),
@@ -188,7 +188,7 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let path = parts.uri.path().strip_prefix("/v1/").unwrap();
         let head = Head::new(&parts.method, path, parts.uri.query().unwrap_or(""))?;
-        head.with_body("id".to_owned(), &parts, body.as_bytes())
+        head.with_body("id".to_owned(), &Arc::new(parts), body.as_bytes())
     }
 
     fn kind(method: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Option<ErrorKind> {

@@ -8,10 +8,10 @@ use crate::{
 use http::request::Parts;
 use secrethub_core::{Error, Reply, engine, request::Shape, system::API_VERSION};
 use serde_json::{Value, json};
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 /// Answers without an envelope, as Vault does.
-pub(crate) async fn answer(app: &App, id: &str, head: Head, parts: &Parts) -> Result<Reply, Error> {
+pub(crate) async fn answer(app: &App, id: &str, head: Head, parts: &Arc<Parts>) -> Result<Reply, Error> {
     let found =
         ask_as_caller(app, id, format!("sys/internal/ui/mounts/{}", head.path), parts).await?.to_value();
     let text = |value: &Value| value.as_str().unwrap_or("").to_owned();

@@ -112,7 +112,7 @@ fn labels((label, class): &(Label, u16)) -> String {
 /// On a main port: for who may read `sys/metrics`.
 pub(crate) async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let id = make_request_id();
-    let (parts, _) = request.into_parts();
+    let parts = Arc::new(request.into_parts().0);
     match ask_as_caller(&app, &id, "sys/metrics".to_owned(), &parts).await {
         Ok(_) => encode::text(app.settings.metrics.render()),
         Err(error) => encode::vault(&id, Err(error), crate::health::HealthCodes::default()),

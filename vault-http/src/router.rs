@@ -131,6 +131,7 @@ async fn nowhere() -> Response {
 async fn serve(app: &App, path: &str, request: axum::extract::Request) -> Response {
     let (started, id) = (Instant::now(), make_request_id());
     let (parts, body) = request.into_parts();
+    let parts = Arc::new(parts);
     let mut label = Label::default();
     let mut codes = HealthCodes::default();
     let result = answer(app, &id, path, (&parts, body), &mut label, &mut codes).await;
@@ -153,7 +154,7 @@ async fn answer(
     app: &App,
     id: &str,
     path: &str,
-    (parts, body): (&Parts, Body),
+    (parts, body): (&Arc<Parts>, Body),
     label: &mut Label,
     codes: &mut HealthCodes,
 ) -> Result<Reply, Error> {
@@ -163,7 +164,7 @@ async fn answer(
         *codes = HealthCodes::parse(&head.query)?;
     } else {
         // Probes of health are never refused for what others at that address did.
-        app.check_refusals(address::remote(parts).address)?;
+        app.check_refusals(address::client_address(parts))?;
         if parts.method == http::Method::HEAD {
             return Err(decode::unsupported());
         }
@@ -182,8 +183,13 @@ async fn answer(
 }
 
 /// A read of a path with the caller's token, for what this crate answers itself but may not decide.
-pub(crate) async fn ask_as_caller(app: &App, id: &str, path: String, parts: &Parts) -> Result<Reply, Error> {
-    app.check_refusals(address::remote(parts).address)?;
+pub(crate) async fn ask_as_caller(
+    app: &App,
+    id: &str,
+    path: String,
+    parts: &Arc<Parts>,
+) -> Result<Reply, Error> {
+    app.check_refusals(address::client_address(parts))?;
     let query = query::parse("")?;
     let head = Head { operation: Operation::Read, path, query, added: serde_json::Map::new() };
     app.ask(head.with_body(id.to_owned(), parts, &[])?).await

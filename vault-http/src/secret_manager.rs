@@ -51,6 +51,7 @@ async fn serve(State(app): State<Arc<App>>, request: axum::extract::Request, act
     }
     let (started, id) = (Instant::now(), make_request_id());
     let (parts, body) = request.into_parts();
+    let parts = Arc::new(parts);
     let response = match answer(&app, &id, &parts, body, act).await {
         Ok(data) => encode::plain(&id, &data),
         Err(Refusal::Problem(problem)) => encode::unprocessable(&id, &[problem]),
@@ -97,7 +98,7 @@ fn problem(kind: &'static str, below: &[Value], msg: &'static str) -> Problem {
     Problem { kind, loc, msg }
 }
 
-async fn answer(app: &App, id: &str, parts: &Parts, body: Body, act: Act) -> Result<Value, Refusal> {
+async fn answer(app: &App, id: &str, parts: &Arc<Parts>, body: Body, act: Act) -> Result<Value, Refusal> {
     let remote = address::remote(parts);
     app.secret_manager.admit(remote.address).map_err(|wait| app.turn_away(remote.address, wait))?;
     let Loaded { bytes, held: _until_the_reply } =

@@ -63,6 +63,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("audit_ttl_days", Kind::Number, &["AUDIT_TTL_DAYS"]),
     key("disk_watermark_mib", Kind::Number, &["SECRETHUB_DISK_WATERMARK_MIB"]),
     key("audit_file", Kind::Text, &["SECRETHUB_AUDIT_FILE"]),
+    key("audit_devices_folder", Kind::Text, &["SECRETHUB_AUDIT_DEVICES_FOLDER"]),
     key("log_level", Kind::Text, &["SECRETHUB_LOG_LEVEL"]),
     key("log_format", Kind::Text, &["SECRETHUB_LOG_FORMAT"]),
 ];

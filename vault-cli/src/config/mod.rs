@@ -52,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) audit_ttl_days: Option<u32>,
     pub(crate) disk_watermark_mib: Option<u32>,
     pub(crate) audit_file: Option<PathBuf>,
+    pub(crate) audit_devices_folder: Option<PathBuf>,
     pub(crate) log_level: Option<String>,
     pub(crate) log_format: Option<String>,
 }
@@ -108,6 +109,17 @@ impl Config {
             (Some(_), None) => Err(Failure::local("`tls_cert_file` is set without `tls_key_file`")),
             (None, Some(_)) => Err(Failure::local("`tls_key_file` is set without `tls_cert_file`")),
         }
+    }
+
+    /// The folder in which the API may declare audit devices, if it may.
+    pub(crate) fn devices_folder(&self) -> Result<Option<PathBuf>, Failure> {
+        let Some(folder) = &self.audit_devices_folder else { return Ok(None) };
+        if folder.is_absolute() && folder.is_dir() {
+            // As paths of files are compared with it: without a slash at its end.
+            return Ok(Some(folder.components().collect()));
+        }
+        let message = format!("`audit_devices_folder`: {} is no folder", folder.display());
+        Err(Failure::local(message).hint("name a folder that is there, by its whole path"))
     }
 
     /// The store's URL; unless set, a SQLite file in the user's data folder, which is made if need be.

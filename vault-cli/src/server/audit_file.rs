@@ -5,6 +5,7 @@
 //! stand twice; chain and number tell them apart. SIGHUP reopens it, for log rotation.
 
 use crate::failure::Failure;
+use rustix::fs::OFlags;
 use secrethub::core::{
     audit::export,
     id::BootId,
@@ -25,6 +26,15 @@ use tokio::{
     task::JoinHandle,
 };
 
+/// Who named a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NamedBy {
+    /// Who runs the server, and may name what they like.
+    Operator,
+    /// Who may call the API: a file of its own, where nothing else is meant by it.
+    Api,
+}
+
 /// Pause between two looks at the log.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -41,12 +51,17 @@ pub(super) struct AuditFile {
 
 impl AuditFile {
     /// Opens the file and begins to follow; a file that cannot be opened stops the start.
-    pub(super) async fn start(backend: Arc<dyn Backend>, path: PathBuf) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        backend: Arc<dyn Backend>,
+        path: PathBuf,
+        named_by: NamedBy,
+    ) -> Result<Self, Failure> {
         let about = |error| Failure::from(error).about(&format!("audit_file {}", path.display()));
         let mut follower = Follower {
             positions: read_positions(&path).await.map_err(about)?,
-            file: Some(open(&path).await.map_err(about)?),
+            file: Some(open(&path, named_by).await.map_err(about)?),
             path,
+            named_by,
         };
         let (orders, mut received) = mpsc::channel(4);
         let task = tokio::spawn(async move {
@@ -86,6 +101,7 @@ impl AuditFile {
 
 struct Follower {
     path: PathBuf,
+    named_by: NamedBy,
     file: Option<File>,
     /// By chain, in hex: number of the last record written.
     positions: BTreeMap<String, u64>,
@@ -121,7 +137,7 @@ impl Follower {
         let text: String = rows.iter().map(|row| format!("{}\n", export::to_json(row))).collect();
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(open(&self.path).await?),
+            none => none.insert(open(&self.path, self.named_by).await?),
         };
         file.write_all(text.as_bytes()).await?;
         file.sync_data().await?;
@@ -131,8 +147,17 @@ impl Follower {
     }
 }
 
-async fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path).await
+/// Opens a file at its end. One that the API named is a plain file and no link to one.
+pub(super) async fn open(path: &Path, named_by: NamedBy) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o600);
+    if named_by == NamedBy::Operator {
+        return options.open(path).await;
+    }
+    // A pipe would make opening wait for its reader.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    let file = options.custom_flags(flags.cast_signed()).open(path).await?;
+    if file.metadata().await?.is_file() { Ok(file) } else { Err(io::Error::other("it is no plain file")) }
 }
 
 fn position_path(path: &Path) -> PathBuf {
@@ -172,6 +197,7 @@ mod tests {
             columns: Columns { path: path.to_owned(), request_id: "r".into(), ..Columns::default() },
             writes: Vec::new(),
             fields: Vec::new(),
+            headers: Vec::new(),
         };
         let linked = chain.append(default_crypto().hash, record);
         let mut id = [0; 16];
@@ -195,12 +221,12 @@ mod tests {
         let (file, rotated) = (dir.path().join("audit.log"), dir.path().join("audit.log.1"));
         let (store, mut chain) = (Arc::new(Memory::default()), Chain::new(BootId([3; 16])));
         append(&store, &mut chain, "a").await;
-        let follower = AuditFile::start(store.clone(), file.clone()).await.unwrap();
+        let follower = AuditFile::start(store.clone(), file.clone(), NamedBy::Operator).await.unwrap();
         append(&store, &mut chain, "b").await;
         follower.finish().await;
         assert_eq!(paths(&file), ["a", "b"]);
         append(&store, &mut chain, "c").await;
-        let follower = AuditFile::start(store.clone(), file.clone()).await.unwrap();
+        let follower = AuditFile::start(store.clone(), file.clone(), NamedBy::Operator).await.unwrap();
         std::fs::rename(&file, &rotated).unwrap();
         follower.reopen().await;
         follower.finish().await;
@@ -212,7 +238,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_cannot_be_opened_stops_the_start() {
-        let started = AuditFile::start(Arc::new(Memory::default()), "/nonexistent/audit.log".into()).await;
+        let path = "/nonexistent/audit.log".into();
+        let started = AuditFile::start(Arc::new(Memory::default()), path, NamedBy::Operator).await;
         assert!(started.err().unwrap().to_string().contains("/nonexistent/audit.log"));
     }
 }

@@ -4,6 +4,7 @@
 //! early wait in the kernel's queue until the vault is ready. At the end: take no more, finish what is in flight,
 //! flush and seal the vault, exit.
 
+mod audit_devices;
 mod audit_file;
 mod banner;
 mod dev;
@@ -17,7 +18,8 @@ use crate::{
     config::{Config, Environment, StoreUrl},
     failure::{Failure, OK},
 };
-use audit_file::AuditFile;
+use audit_devices::{AuditDevices, Keeper};
+use audit_file::{AuditFile, NamedBy};
 pub(crate) use dev::Dev;
 use secrethub::{
     StoreOptions, TokioHost,
@@ -43,6 +45,7 @@ struct Plan {
     certificates: Option<Certificates>,
     limits: Limits,
     audit_file: Option<PathBuf>,
+    audit_devices_folder: Option<PathBuf>,
     vault: Settings,
 }
 
@@ -85,6 +88,7 @@ impl Plan {
             certificates: config.tls_files()?.map(|(cert, key)| Certificates::load(cert, key)).transpose()?,
             limits: Limits { connections, ..limits },
             audit_file: config.audit_file.clone(),
+            audit_devices_folder: config.devices_folder()?,
             vault: Settings {
                 default_mounts: config.mounts()?,
                 master_key,
@@ -92,6 +96,7 @@ impl Plan {
                 unauthenticated_ceremonies: config.unauthenticated_ceremonies.unwrap_or(false),
                 audit_enabled: config.audit_enabled.unwrap_or(defaults.audit_enabled),
                 audit_devices: audit_devices(config),
+                device_keeper: None,
                 audit_ttl_days: config.audit_ttl_days.unwrap_or(defaults.audit_ttl_days),
                 disk_watermark_bytes: config
                     .disk_watermark_mib
@@ -117,6 +122,7 @@ struct Running {
     server: Server,
     certificates: Option<Certificates>,
     audit_file: Option<AuditFile>,
+    audit_devices: Option<AuditDevices>,
     jobs: tokio::task::JoinHandle<()>,
 }
 
@@ -126,13 +132,15 @@ async fn start(plan: Plan, dev: Option<&Dev>) -> Result<Running, Failure> {
     let secret_manager_api = plan.vault.secret_manager != SecretManagerApi::Off;
     let backend = store::open(&plan.store, plan.store_options).await?;
     let audit_file = match plan.audit_file {
-        Some(path) => Some(AuditFile::start(Arc::clone(&backend), path).await?),
+        Some(path) => Some(AuditFile::start(Arc::clone(&backend), path, NamedBy::Operator).await?),
         None => None,
     };
     let scheme = if plan.certificates.is_some() { "https" } else { "http" };
     let api_address =
         plan.addresses.first().map(|address| format!("{scheme}://{address}")).unwrap_or_default();
-    let vault = open_vault(backend, Settings { api_address, ..plan.vault }).await?;
+    let kept = plan.audit_devices_folder.map(|folder| Keeper::start(Arc::clone(&backend), folder));
+    let (device_keeper, audit_devices) = kept.map(|(keeper, devices)| (keeper as _, devices)).unzip();
+    let vault = open_vault(backend, Settings { api_address, device_keeper, ..plan.vault }).await?;
     let root = match dev {
         Some(dev) => Some(dev.begin(&vault).await?),
         None => None,
@@ -153,7 +161,7 @@ async fn start(plan: Plan, dev: Option<&Dev>) -> Result<Running, Failure> {
     let worker = Arc::clone(&vault);
     let jobs = tokio::spawn(async move { worker.run_jobs().await });
     banner::print(&vault, &shown, dev.zip(root.as_ref())).await?;
-    Ok(Running { vault, server, certificates: plan.certificates, audit_file, jobs })
+    Ok(Running { vault, server, certificates: plan.certificates, audit_file, audit_devices, jobs })
 }
 
 async fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
@@ -190,6 +198,9 @@ impl Running {
                 file.reopen().await;
                 tracing::info!("audit_file reopened");
             }
+            if let Some(devices) = &self.audit_devices {
+                devices.reopen().await;
+            }
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         }
     }
@@ -208,6 +219,9 @@ impl Running {
         let closed = self.vault.shutdown().await;
         if let Some(file) = self.audit_file {
             file.finish().await;
+        }
+        if let Some(devices) = self.audit_devices {
+            devices.finish().await;
         }
         closed.map_err(|error| Failure::local(format!("the vault did not close well: {error}")))?;
         tracing::info!("sealed and stopped");

@@ -111,10 +111,21 @@ mod tests {
             columns,
             writes: vec![(key("a/b"), Some([0xAA; 32])), (key("gone"), None)],
             fields: vec![("data".to_owned(), [0xBB; 16])],
+            headers: Vec::new(),
         };
         // Earlier than the first: its time must be raised.
         let columns = Columns { timestamp: Timestamp(1), request_id: "r-2".to_owned(), ..Columns::default() };
-        [full, AuditRecord { chain: BOOT, seq: 0, columns, writes: Vec::new(), fields: Vec::new() }]
+        [
+            full,
+            AuditRecord {
+                chain: BOOT,
+                seq: 0,
+                columns,
+                writes: Vec::new(),
+                fields: Vec::new(),
+                headers: Vec::new(),
+            },
+        ]
     }
 
     #[test]

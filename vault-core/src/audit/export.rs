@@ -1,7 +1,7 @@
 //! Records as JSON and as CSV. CSV follows RFC 4180, every field quoted; a field that a spreadsheet would take for
 //! a formula is defused with a leading apostrophe.
 
-use super::{AuditRecord, AuditRow};
+use super::{AuditRecord, AuditRow, HeaderValue};
 use serde_json::{Map, Value, json};
 
 /// The names of [`csv_row`]'s fields, in order.
@@ -29,6 +29,7 @@ pub const CSV_COLUMNS: [&str; 18] = [
 /// One record with every column, its place and its link.
 pub fn to_json(row: &AuditRow) -> Value {
     let c = &row.columns;
+    let (fields, headers) = told(row);
     json!({
         "timestamp": c.timestamp.to_rfc3339(),
         "operation": c.operation,
@@ -48,15 +49,25 @@ pub fn to_json(row: &AuditRow) -> Value {
         "chain": row.chain.to_hex(),
         "seq": row.seq,
         "link": hex::encode(row.link),
-        "fields": fields(row),
+        "fields": fields,
+        "headers": headers,
     })
 }
 
-/// The keyed hash of each field of the request, as `sys/audit-hash` makes it.
-fn fields(row: &AuditRow) -> Map<String, Value> {
-    let record = AuditRecord::parse(&row.canonical);
-    let fields = record.into_iter().flat_map(|record| record.fields);
-    fields.map(|(name, hash)| (name, written_hash(&hash).into())).collect()
+/// The keyed hash of each field of the request, as `sys/audit-hash` makes it; and each audited header with its values.
+fn told(row: &AuditRow) -> (Map<String, Value>, Map<String, Value>) {
+    let Some(record) = AuditRecord::parse(&row.canonical) else { return Default::default() };
+    let fields = record.fields.into_iter().map(|(name, hash)| (name, written_hash(&hash).into())).collect();
+    let mut headers = Map::new();
+    for (name, value) in record.headers {
+        let text = match value {
+            HeaderValue::Plain(text) => text,
+            HeaderValue::Hashed(hash) => written_hash(&hash),
+        };
+        let values = headers.entry(name).or_insert_with(|| json!([]));
+        values.as_array_mut().into_iter().for_each(|values| values.push(text.clone().into()));
+    }
+    (fields, headers)
 }
 
 /// How a keyed hash of a value is written.

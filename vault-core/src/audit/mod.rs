@@ -15,7 +15,7 @@ pub use lane::{
     AUDIT_STATE_KEY, Change, Draft, FLOORS_KEY, Follower, LANES_KEY, Lane, LaneKeys, LaneParts, SubmitError,
     Witness, encode_lanes, epoch_key, parse_lanes,
 };
-pub use record::{AuditRecord, Columns, Status, cut};
+pub use record::{AuditRecord, Columns, HeaderValue, Status, cut};
 pub use row::{AuditPage, AuditQuery, AuditRow, Cursor, Head, Linked};
 pub use segment::{BadSegment, Segment};
 pub use verify::{ChainReport, Fault, Report, verify};

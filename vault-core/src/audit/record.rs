@@ -1,4 +1,4 @@
-//! [`AuditRecord`]: what one request leaves behind, its canonical bytes (format 1), and the columns that an
+//! [`AuditRecord`]: what one request leaves behind, its canonical bytes (format 1, or 2 with headers), and the columns that an
 //! operator queries with the database's own shell.
 //!
 //! Values never stand in a record, only keyed hashes. The canonical bytes cover every field: a format byte,
@@ -75,6 +75,15 @@ pub struct Columns {
     pub elapsed_us: u64,
 }
 
+/// The value of a request's header, as an operator has chosen that records tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderValue {
+    /// As it came.
+    Plain(String),
+    /// A keyed hash of it.
+    Hashed([u8; 16]),
+}
+
 /// A record: its place in a chain, its columns, and what only the canonical bytes hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
@@ -88,9 +97,13 @@ pub struct AuditRecord {
     pub writes: Vec<(Key, Option<[u8; 32]>)>,
     /// Request fields by name, each as a keyed hash of its value.
     pub fields: Vec<(String, [u8; 16])>,
+    /// The headers that an operator has chosen, by name in lower case; a header that came twice stands here twice.
+    pub headers: Vec<(String, HeaderValue)>,
 }
 
 const FORMAT: u8 = 1;
+/// A record that tells of headers, which format 1 does not know.
+const FORMAT_WITH_HEADERS: u8 = 2;
 /// Room for a usual record.
 const CANONICAL_BYTES: usize = 512;
 
@@ -98,7 +111,7 @@ impl AuditRecord {
     /// The bytes that the chain covers.
     pub fn canonical(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(CANONICAL_BYTES);
-        out.push(FORMAT);
+        out.push(if self.headers.is_empty() { FORMAT } else { FORMAT_WITH_HEADERS });
         let c = &self.columns;
         let mut field = |tag: u8, bytes: &[u8]| {
             if !bytes.is_empty() {
@@ -133,13 +146,16 @@ impl AuditRecord {
         for (name, digest) in &self.fields {
             field(19, &[digest.as_slice(), name.as_bytes()].concat());
         }
+        for (name, value) in &self.headers {
+            field(20, &header_bytes(name, value));
+        }
         out
     }
 
     /// Reads canonical bytes back; `None` for anything that [`AuditRecord::canonical`] cannot have written.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (&format, mut rest) = bytes.split_first()?;
-        if format != FORMAT {
+        if ![FORMAT, FORMAT_WITH_HEADERS].contains(&format) {
             return None;
         }
         let mut record = Self {
@@ -148,6 +164,7 @@ impl AuditRecord {
             columns: Columns::default(),
             writes: Vec::new(),
             fields: Vec::new(),
+            headers: Vec::new(),
         };
         while !rest.is_empty() {
             let (head, tail) = rest.split_at_checked(5)?;
@@ -186,6 +203,7 @@ impl AuditRecord {
                 let (digest, name) = value.split_at_checked(16)?;
                 self.fields.push((std::str::from_utf8(name).ok()?.to_owned(), digest.try_into().ok()?));
             }
+            20 => self.headers.push(parse_header(value)?),
             _ => return None,
         }
         Some(())
@@ -209,6 +227,29 @@ fn parse_write(value: &[u8]) -> Option<(Key, Option<[u8; 32]>)> {
     Some((Key::new(std::str::from_utf8(key).ok()?).ok()?, digest))
 }
 
+/// Kind (0 = plain, 1 = hashed) ‖ length of the name ‖ name ‖ value. Names are short: whoever configures them is refused
+/// longer ones, and what is longer all the same is cut.
+fn header_bytes(name: &str, value: &HeaderValue) -> Vec<u8> {
+    let name = &name[..name.floor_char_boundary(usize::from(u8::MAX))];
+    let (kind, value): (u8, &[u8]) = match value {
+        HeaderValue::Plain(text) => (0, text.as_bytes()),
+        HeaderValue::Hashed(digest) => (1, digest),
+    };
+    let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+    [&[kind, length], name.as_bytes(), value].concat()
+}
+
+fn parse_header(value: &[u8]) -> Option<(String, HeaderValue)> {
+    let (&[kind, length], rest) = value.split_first_chunk()?;
+    let (name, value) = rest.split_at_checked(length.into())?;
+    let value = match kind {
+        0 => HeaderValue::Plain(std::str::from_utf8(value).ok()?.to_owned()),
+        1 => HeaderValue::Hashed(value.try_into().ok()?),
+        _ => return None,
+    };
+    Some((std::str::from_utf8(name).ok()?.to_owned(), value))
+}
+
 /// Cuts text for a column at a character boundary; a record is never refused for being long. NUL, which no column of
 /// PostgreSQL can hold and which a client may send as `%00`, becomes U+FFFD: one request must not stop the lane.
 pub fn cut(text: &str) -> String {
@@ -227,6 +268,10 @@ mod tests {
 
     fn text() -> impl Strategy<Value = Option<String>> {
         option::of("\\PC{1,12}")
+    }
+
+    fn header_value() -> impl Strategy<Value = HeaderValue> {
+        prop_oneof!["\\PC{0,9}".prop_map(HeaderValue::Plain), any::<[u8; 16]>().prop_map(HeaderValue::Hashed)]
     }
 
     prop_compose! {
@@ -253,9 +298,10 @@ mod tests {
             columns in columns(),
             writes in vec(("[a-z]{1,9}", option::of(any::<[u8; 32]>())), 0..4),
             fields in vec(("\\PC{0,9}", any::<[u8; 16]>()), 0..4),
+            headers in vec(("[a-z-]{1,9}", header_value()), 0..3),
         ) -> AuditRecord {
             let writes = writes.into_iter().map(|(key, digest)| (Key::new(key).unwrap(), digest)).collect();
-            AuditRecord { chain: BootId(chain), seq, columns, writes, fields }
+            AuditRecord { chain: BootId(chain), seq, columns, writes, fields, headers }
         }
     }
 
@@ -281,10 +327,34 @@ mod tests {
         #[test]
         fn random_bytes_never_panic(mut bytes in vec(any::<u8>(), 0..80), good in any::<bool>()) {
             if let (true, Some(first)) = (good, bytes.first_mut()) {
-                *first = FORMAT;
+                *first = FORMAT_WITH_HEADERS;
             }
             let _ = AuditRecord::parse(&bytes);
         }
+    }
+
+    #[test]
+    fn golden_record_with_headers() {
+        const GOLDEN: &str = "02 01 00000010 01010101010101010101010101010101 02 00000008 0000000000000007 \
+            03 00000008 0000000000000001 07 00000007 73756363657373 11 00000008 0000000000000000 \
+            14 0000000a 0007 782d7472616365 31 14 00000018 0106 782d75736572 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+        let record = AuditRecord {
+            chain: BootId([1; 16]),
+            seq: 7,
+            columns: Columns { timestamp: Timestamp(1), ..Columns::default() },
+            writes: Vec::new(),
+            fields: Vec::new(),
+            headers: vec![
+                ("x-trace".to_owned(), HeaderValue::Plain("1".to_owned())),
+                ("x-user".to_owned(), HeaderValue::Hashed([0xAA; 16])),
+            ],
+        };
+        let golden = hex::decode(GOLDEN.replace(' ', "")).unwrap();
+        assert_eq!(hex::encode(record.canonical()), hex::encode(&golden));
+        assert_eq!(AuditRecord::parse(&golden), Some(record));
+        let with = |format: u8| [&[format], &golden[1..]].concat();
+        assert_eq!(AuditRecord::parse(&with(1)), None, "format 1 has no headers");
+        assert_eq!(AuditRecord::parse(&with(3)), None);
     }
 
     #[test]

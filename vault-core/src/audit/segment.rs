@@ -110,6 +110,7 @@ mod tests {
             columns: Columns { path: format!("p/{seq}"), request_id: "r".into(), ..Columns::default() },
             writes: vec![],
             fields: vec![],
+            headers: vec![],
         };
         (1..=count).map(|seq| AuditRow::of(&chain.append(crypto.hash, record(seq)))).collect()
     }

@@ -8,6 +8,7 @@ use crate::{
     id::BootId,
     request::WrapInfo,
     store::{Entry, Key, Limit, Op, Range, Sealed},
+    system::{Auditing, MountTable},
     token::{Token, Wrapping},
 };
 use serde::Serialize;
@@ -161,6 +162,11 @@ impl Cx {
     /// What a token that is made now remembers of revocations by path.
     pub(crate) fn newest_revocation(&self) -> u64 {
         self.table.as_ref().map_or(0, |table| table.revocations().newest())
+    }
+
+    /// What operators chose of the audit log; nothing on a sealed vault.
+    pub(crate) fn auditing(&self) -> Option<&Auditing> {
+        self.table.as_deref().map(MountTable::auditing)
     }
 
     /// How many revocations by path are being swept.

@@ -121,7 +121,7 @@ impl<'s> Background<'s> {
             status: Status::Success,
             ..Columns::default()
         };
-        let draft = Draft { columns, fields: Vec::new() };
+        let draft = Draft { columns, fields: Vec::new(), headers: Vec::new() };
         let received = self.system.host().monotonic();
         match self.unsealed.lane().submit(Change { ops, draft, received, urgent: true }).await {
             Ok(()) => Ok(true),

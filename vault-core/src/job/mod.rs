@@ -4,6 +4,7 @@
 mod background;
 mod expire_ceremonies;
 mod expire_tokens;
+mod look_around;
 mod note_version;
 mod prune_audit;
 mod rewrap;
@@ -34,6 +35,7 @@ pub(crate) struct Job {
 const JOBS: &[Job] = &[
     expire_ceremonies::JOB,
     expire_tokens::JOB,
+    look_around::JOB,
     note_version::JOB,
     prune_audit::JOB,
     rewrap::JOB,

@@ -69,7 +69,7 @@ impl System {
             status: Status::Success,
             ..Columns::default()
         };
-        let draft = Draft { columns, fields: Vec::new() };
+        let draft = Draft { columns, fields: Vec::new(), headers: Vec::new() };
         let change = Change { ops: vec![op], draft, received: self.host().monotonic(), urgent: true };
         lane.submit(change).await.map_err(|error| match error {
             SubmitError::Conflict(_) => {

@@ -1,6 +1,7 @@
 //! [`System`]: the vault as those see it who operate it: initialise, unseal, seal, rotate, status. Engines other
 //! than `sys` and `audit` never touch it.
 
+mod auditing;
 mod epochs;
 mod init;
 mod migrate;
@@ -13,12 +14,14 @@ mod turnstile;
 mod unsealed;
 mod version;
 
+pub use auditing::{AuditDevice, DeviceKeeper};
+pub(crate) use auditing::{AuditedHeader, Auditing, DEVICE_PREFIX, HEADER_PREFIX, StoredDevice};
 pub use init::{InitReply, InitRequest};
-pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_path};
+pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_name, parse_path};
 pub(crate) use revocations::{Newest, REVOCATION_PREFIX, Revocation, Revocations, parse as parse_revocation};
 pub(crate) use rotation::{ROTATE_POLICY_KEY, RotatePolicy};
 pub use seal::SealStatus;
-pub use settings::{AuditDevice, DefaultMount, SecretManagerApi, Settings};
+pub use settings::{DefaultMount, SecretManagerApi, Settings};
 pub(crate) use turnstile::Turnstile;
 pub(crate) use unsealed::Unsealed;
 pub(crate) use version::{VERSION_PREFIX, Version};
@@ -56,6 +59,8 @@ pub(crate) enum Effect {
     Adopt(Keyring),
     /// Seal this node.
     Seal,
+    /// Look at once at what was changed under the lane's epoch.
+    Refresh,
 }
 
 /// A vault's operating half; cheap to clone.

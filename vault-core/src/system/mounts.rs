@@ -1,7 +1,7 @@
 //! The mount table: which engine serves a path. Read from the store, kept under the lane's epoch: whoever changes
 //! mounts replaces every lane's epoch entry in the same batch, so a stale table is seen at the next request.
 
-use super::{RESERVED, Revocations};
+use super::{Auditing, RESERVED, Revocations};
 use crate::{
     barrier::Barrier,
     cx::store_error,
@@ -17,12 +17,13 @@ pub(crate) const MOUNT_PREFIX: &str = "ns/0/mount/";
 /// Where the ids of mounts stand whose entries are still to be removed.
 pub(crate) const UNMOUNTED_PREFIX: &str = "ns/0/unmounted/";
 
-/// All mounts, by path without the slash at its end; and what is revoked below paths, which stands and falls with the
-/// same epoch.
+/// All mounts, by path without the slash at its end; and what stands and falls with the same epoch: what is revoked below
+/// paths, and what operators chose of the audit log.
 #[derive(Debug)]
 pub(crate) struct MountTable {
     mounts: BTreeMap<String, Arc<Mount>>,
     revocations: Revocations,
+    auditing: Auditing,
 }
 
 impl MountTable {
@@ -39,7 +40,11 @@ impl MountTable {
     }
 
     fn of(mounts: impl IntoIterator<Item = Mount>) -> Self {
-        let mut table = Self { mounts: BTreeMap::new(), revocations: Revocations::default() };
+        let mut table = Self {
+            mounts: BTreeMap::new(),
+            revocations: Revocations::default(),
+            auditing: Auditing::default(),
+        };
         mounts.into_iter().for_each(|mount| table.add(mount));
         table
     }
@@ -52,6 +57,7 @@ impl MountTable {
     pub(crate) async fn load(store: &dyn Store, barrier: &Barrier) -> Result<Self, Error> {
         let mut table = Self::built_in();
         table.revocations = Revocations::load(store, barrier).await?;
+        table.auditing = Auditing::load(store, barrier).await?;
         let mut range = Range::prefix(MOUNT_PREFIX);
         loop {
             let page =
@@ -104,6 +110,11 @@ impl MountTable {
         &self.revocations
     }
 
+    /// What operators chose of the audit log.
+    pub(crate) fn auditing(&self) -> &Auditing {
+        &self.auditing
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.mounts.len()
@@ -119,17 +130,23 @@ pub(crate) fn is_built_in(path: &str) -> bool {
     MountTable::built_in().at(path).is_some()
 }
 
-/// Makes a mount's path of what somebody calls it, relative to `below` (empty, or `auth/`), or says why it cannot be
-/// one.
-pub(crate) fn parse_path(name: &str, below: &str) -> Result<String, Error> {
+/// What somebody calls a mount or a device, without slashes at its ends; or why it cannot be called so.
+pub(crate) fn parse_name<'n>(name: &'n str, what: &str) -> Result<&'n str, Error> {
     let name = name.trim_matches('/');
     let unfit = |part: &str| part.is_empty() || part.starts_with('.') || part.trim() != part;
     if name.split('/').any(unfit) || name.chars().any(char::is_control) || name.contains('*') {
         return Err(Error::invalid(format!(
-            "{name:?} cannot be a mount's path: its segments may not be empty, start with '.', begin or end with a \
+            "{name:?} cannot be a {what}'s path: its segments may not be empty, start with '.', begin or end with a \
              space, or hold '*' or a control character"
         )));
     }
+    Ok(name)
+}
+
+/// Makes a mount's path of what somebody calls it, relative to `below` (empty, or `auth/`), or says why it cannot be
+/// one.
+pub(crate) fn parse_path(name: &str, below: &str) -> Result<String, Error> {
+    let name = parse_name(name, "mount")?;
     if below.len() + name.len() > MOUNT_PATH_BYTES_MAX {
         return Err(Error::invalid(format!("a mount's path may have at most {MOUNT_PATH_BYTES_MAX} bytes")));
     }

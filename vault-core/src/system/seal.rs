@@ -172,8 +172,18 @@ impl System {
     }
 
     pub(super) async fn serve_with(&self, barrier: Arc<Barrier>, lane: Lane) -> Result<(), Error> {
-        self.set_unsealed(Some(Arc::new(Unsealed::new(barrier, lane))));
+        let keeper = self.settings().device_keeper.clone();
+        self.set_unsealed(Some(Arc::new(Unsealed::new(barrier, lane, keeper))));
+        self.refresh().await;
         self.record_sealed_events().await
+    }
+
+    /// Takes over what was changed under the lane's epoch, as the next request would. A store that does not answer is no
+    /// failure here: that request will be told.
+    pub(crate) async fn refresh(&self) {
+        if let Err(error) = self.mounts().await {
+            tracing::debug!(%error, "mounts and devices were not looked at; the next request does");
+        }
     }
 
     /// Records what happened while sealed, the unsealing itself included. On a sealed node it all stays remembered.

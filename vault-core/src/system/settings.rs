@@ -1,7 +1,9 @@
-//! What an operator may choose about a vault, as plain values; the binary reads them from files and environment.
+//! What an operator may choose about a vault, as plain values that the binary reads from files and environment; and what
+//! of its surroundings it is given.
 
+use super::{AuditDevice, DeviceKeeper};
 use crate::{barrier::MasterKey, error::Error};
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A mount that a new vault starts with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,31 +49,6 @@ pub enum SecretManagerApi {
     TokenRequired,
 }
 
-/// Something that follows the audit log: a file, a collector.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AuditDevice {
-    /// Its name, with a trailing slash.
-    pub path: String,
-    /// Its type: `file` …
-    pub kind: String,
-    /// For people.
-    pub description: String,
-    /// What it was declared with; holds no secret.
-    pub options: BTreeMap<String, String>,
-}
-
-impl AuditDevice {
-    /// A file, one JSON object a line.
-    pub fn file(file_path: &str) -> Self {
-        Self {
-            path: "file/".to_owned(),
-            kind: "file".to_owned(),
-            description: "a file that follows the log".to_owned(),
-            options: BTreeMap::from([("file_path".to_owned(), file_path.to_owned())]),
-        }
-    }
-}
-
 /// The settings of one vault.
 #[allow(missing_debug_implementations, reason = "holds the master key")]
 pub struct Settings {
@@ -87,6 +64,8 @@ pub struct Settings {
     pub audit_ttl_days: u32,
     /// What follows the audit log; shown at `sys/audit`, kept by whoever runs the vault.
     pub audit_devices: Vec<AuditDevice>,
+    /// Keeps the devices that the API declares; without one it may declare none.
+    pub device_keeper: Option<Arc<dyn DeviceKeeper>>,
     /// Serve rekey and generate-root without a token, as old Vaults do: anybody who reaches the API may then start
     /// and cancel them.
     pub unauthenticated_ceremonies: bool,
@@ -111,6 +90,7 @@ impl Default for Settings {
             audit_enabled: true,
             audit_ttl_days: 0,
             audit_devices: Vec::new(),
+            device_keeper: None,
             unauthenticated_ceremonies: false,
             disk_watermark_bytes: crate::limits::DISK_WATERMARK_BYTES,
             cluster_name: "secrethub".to_owned(),

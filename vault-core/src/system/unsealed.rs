@@ -1,6 +1,6 @@
 //! [`Unsealed`]: all that exists only while the vault is unsealed. Dropping the last hold of it wipes the keys.
 
-use super::mounts::MountTable;
+use super::{DeviceKeeper, mounts::MountTable};
 use crate::{
     audit::Lane,
     barrier::{Barrier, KEYRING_KEY},
@@ -16,11 +16,13 @@ pub(crate) struct Unsealed {
     barrier: Arc<Barrier>,
     lane: Lane,
     mounts: RwLock<(Option<Rev>, Arc<MountTable>)>,
+    keeper: Option<Arc<dyn DeviceKeeper>>,
 }
 
 impl Unsealed {
-    pub(crate) fn new(barrier: Arc<Barrier>, lane: Lane) -> Self {
-        Self { barrier, lane, mounts: RwLock::new((None, Arc::new(MountTable::built_in()))) }
+    pub(crate) fn new(barrier: Arc<Barrier>, lane: Lane, keeper: Option<Arc<dyn DeviceKeeper>>) -> Self {
+        let mounts = RwLock::new((None, Arc::new(MountTable::built_in())));
+        Self { barrier, lane, mounts, keeper }
     }
 
     pub(crate) fn barrier(&self) -> &Barrier {
@@ -51,8 +53,23 @@ impl Unsealed {
             self.barrier.reload(&keyring)?;
         }
         let table = Arc::new(MountTable::load(store, &self.barrier).await?);
-        *self.mounts.write().unwrap_or_else(PoisonError::into_inner) = (epoch, Arc::clone(&table));
+        let mut current = self.mounts.write().unwrap_or_else(PoisonError::into_inner);
+        *current = (epoch, Arc::clone(&table));
+        // Under the lock: what was told last is what stands.
+        self.tell_keeper(&table);
         Ok(table)
+    }
+
+    fn tell_keeper(&self, table: &MountTable) {
+        let devices = &table.auditing().devices;
+        match &self.keeper {
+            Some(keeper) => keeper.keep(devices),
+            None if devices.is_empty() => {}
+            None => tracing::warn!(
+                devices = devices.len(),
+                "audit devices are declared and this node keeps none: set `audit_devices_folder`"
+            ),
+        }
     }
 
     /// The mount table of the request before: a guess, to be compared with what [`Unsealed::mounts`] gives.

@@ -1,7 +1,7 @@
 //! What a request leaves in the audit log. Values go in only as keyed hashes.
 
 use crate::{
-    audit::{Columns, Draft, Status, cut},
+    audit::{Columns, Draft, HeaderValue, Status, cut},
     barrier::Barrier,
     cx::Notes,
     engine::Mount,
@@ -9,6 +9,7 @@ use crate::{
     id::Timestamp,
     limits::AUDIT_FIELDS_MAX,
     request::{Reply, Request},
+    system::Auditing,
     token::Identity,
 };
 use serde_json::Value;
@@ -16,6 +17,7 @@ use serde_json::Value;
 /// Collects the columns while a request is served.
 pub(super) struct Ledger {
     columns: Columns,
+    headers: Vec<(String, HeaderValue)>,
 }
 
 impl Ledger {
@@ -32,7 +34,19 @@ impl Ledger {
             request_id: cut(&request.id),
             ..Columns::default()
         };
-        Self { columns }
+        Self { columns, headers: Vec::new() }
+    }
+
+    /// Takes down the headers that an operator has chosen.
+    pub(super) fn headers(&mut self, barrier: &Barrier, auditing: &Auditing, request: &Request) {
+        for (name, header) in &auditing.headers {
+            let told = |value: String| match header.hmac {
+                true => HeaderValue::Hashed(barrier.value_hash(&format!("headers.{name}"), value.as_bytes())),
+                false => HeaderValue::Plain(cut(&value)),
+            };
+            let values = request.remote.headers.values(name).into_iter();
+            self.headers.extend(values.map(|value| (name.clone(), told(value))));
+        }
     }
 
     pub(super) fn mount(&mut self, mount: &Mount) {
@@ -45,7 +59,7 @@ impl Ledger {
 
     /// The record of a request to an unsealed vault.
     pub(super) fn draft(
-        self,
+        mut self,
         barrier: &Barrier,
         request: &Request,
         notes: Notes,
@@ -55,12 +69,13 @@ impl Ledger {
         for (name, value) in &request.fields {
             hash_field(barrier, name, value, &mut fields);
         }
-        Draft { columns: self.finish(notes, answer), fields }
+        let headers = std::mem::take(&mut self.headers);
+        Draft { columns: self.finish(notes, answer), fields, headers }
     }
 
     /// The record of a request to a sealed vault, which has no key to hash values with.
     pub(super) fn sealed_draft(self, notes: Notes, answer: &Result<Reply, Error>) -> Draft {
-        Draft { columns: self.finish(notes, answer), fields: Vec::new() }
+        Draft { columns: self.finish(notes, answer), fields: Vec::new(), headers: Vec::new() }
     }
 
     fn finish(mut self, notes: Notes, answer: &Result<Reply, Error>) -> Columns {
@@ -93,7 +108,7 @@ pub(super) fn flood(address: std::net::IpAddr, count: u64, now: Timestamp) -> Dr
         error: Some(format!("{count} requests of this address were turned away unread")),
         ..Columns::default()
     };
-    Draft { columns, fields: Vec::new() }
+    Draft { columns, fields: Vec::new(), headers: Vec::new() }
 }
 
 /// One keyed hash a leaf; objects are entered so that `data.password` can be looked for by itself.

@@ -26,6 +26,7 @@ pub(crate) struct House {
     at: usize,
     memory: Arc<Memory>,
     token: String,
+    share: Value,
 }
 
 impl House {
@@ -39,7 +40,7 @@ impl House {
     /// The same under another schedule and with other settings.
     pub(crate) fn run_seeded<F: Future<Output = ()> + Send + 'static>(
         seed: u64,
-        settings: fn() -> Settings,
+        settings: impl Fn() -> Settings + Send + 'static,
         test: impl FnOnce(Self) -> F + Send + 'static,
     ) {
         let world = World::new(seed);
@@ -48,10 +49,9 @@ impl House {
         assert!(done.is_some(), "everything stands still (seed {seed})");
     }
 
-    async fn open(hosts: [Arc<SimHost>; 2], seed: u64, settings: fn() -> Settings) -> Self {
+    async fn open(hosts: [Arc<SimHost>; 2], seed: u64, settings: impl Fn() -> Settings) -> Self {
         let memory = Arc::new(Memory::default());
-        let mut house = Self { nodes: Vec::new(), at: 0, memory, token: String::new() };
-        let mut share = Value::Null;
+        let mut house = Self { nodes: Vec::new(), at: 0, memory, token: String::new(), share: Value::Null };
         for host in hosts {
             let link = Arc::new(Unreliable::new(Arc::clone(&house.memory), seed + house.nodes.len() as u64));
             link.rates(Rates { pauses: 300, ..Rates::default() });
@@ -60,14 +60,19 @@ impl House {
             let vault = Vault::open(parts).await.unwrap();
             house.nodes.push(Node { vault, host });
             let node = house.node(house.nodes.len() - 1);
-            if share.is_null() {
+            if house.share.is_null() {
                 let born = node.write("sys/init", json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
-                share = born["keys"][0].clone();
+                house.share = born["keys"][0].clone();
                 house.token = born["root_token"].as_str().unwrap().to_owned();
             }
-            node.write("sys/unseal", json!({ "key": share })).await;
+            house.node(house.nodes.len() - 1).unseal().await;
         }
         house
+    }
+
+    /// Unseals the node that is asked.
+    pub(crate) async fn unseal(&self) {
+        self.write("sys/unseal", json!({ "key": self.share })).await;
     }
 
     /// The same house, asked at another node.

@@ -74,7 +74,12 @@ pub(crate) fn call(host: &SimHost, link: &Arc<Link>, lane: &Lane, id: String, de
         let columns =
             Columns { timestamp, operation: "update".into(), request_id: id.clone(), ..Columns::default() };
         let told = lane
-            .submit(Change { ops, draft: Draft { columns, fields: Vec::new() }, received, urgent: false })
+            .submit(Change {
+                ops,
+                draft: Draft { columns, fields: Vec::new(), headers: Vec::new() },
+                received,
+                urgent: false,
+            })
             .await;
         book.lock().unwrap().insert(id, read(&told));
     };

@@ -176,6 +176,7 @@ mod tests {
             columns: Columns { path: format!("p/{seq}"), request_id: "r".into(), ..Columns::default() },
             writes: Vec::new(),
             fields: Vec::new(),
+            headers: Vec::new(),
         };
         (1..=count).map(|seq| AuditRow::of(&chain.append(crypto.hash, record(seq)))).collect()
     }

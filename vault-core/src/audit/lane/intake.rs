@@ -3,10 +3,13 @@
 
 use super::{Change, Draft, SubmitError};
 use crate::{
-    audit::{AuditRecord, Columns, cut},
+    audit::{AuditRecord, Columns, HeaderValue, cut},
     crypto::Hash,
     id::BootId,
-    limits::{AUDIT_FIELDS_MAX, AUDIT_TEXT_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_OPS_MAX, VALUE_BYTES_MAX},
+    limits::{
+        AUDIT_FIELDS_MAX, AUDIT_HEADERS_MAX, AUDIT_TEXT_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_OPS_MAX,
+        VALUE_BYTES_MAX,
+    },
     store::{Key, Op},
 };
 use futures::channel::oneshot;
@@ -41,14 +44,15 @@ impl Item {
     ) -> Result<(Self, Answer), SubmitError> {
         let Change { mut ops, draft, received, urgent } = change;
         normalise(&mut ops, own)?;
-        let bytes = weigh(&ops)?;
         let draft = tidy(draft);
+        let bytes = weigh(&ops)? + draft.headers.len() * AUDIT_TEXT_BYTES_MAX;
         let mut record = AuditRecord {
             chain: BootId([0; 16]),
             seq: 0,
             columns: draft.columns,
             writes: Vec::new(),
             fields: draft.fields,
+            headers: draft.headers,
         };
         if audited {
             record.writes = digests(&ops, hash);
@@ -123,6 +127,12 @@ fn tidy(mut draft: Draft) -> Draft {
     }
     draft.fields.truncate(AUDIT_FIELDS_MAX);
     draft.fields.iter_mut().for_each(|(name, _)| tidy_text(name));
+    draft.headers.truncate(AUDIT_HEADERS_MAX);
+    for (_, value) in &mut draft.headers {
+        if let HeaderValue::Plain(text) = value {
+            tidy_text(text);
+        }
+    }
     draft
 }
 
@@ -148,6 +158,7 @@ fn blank(record: &mut AuditRecord) {
     let Columns { timestamp, request_id, status, .. } = std::mem::take(&mut record.columns);
     record.columns = Columns { timestamp, request_id, status, ..Columns::default() };
     record.fields.clear();
+    record.headers.clear();
 }
 
 #[cfg(test)]
@@ -163,7 +174,8 @@ mod tests {
                 error: Some(text.to_owned()),
                 ..Columns::default()
             };
-            let tidied = tidy(Draft { columns, fields: vec![(text.to_owned(), [0; 16]); 40] });
+            let headers = vec![("x".to_owned(), HeaderValue::Plain(text.to_owned())); 40];
+            let tidied = tidy(Draft { columns, fields: vec![(text.to_owned(), [0; 16]); 40], headers });
             assert_eq!(tidied.columns.path, expect.unwrap_or_default());
             assert_eq!(tidied.columns.user_agent.as_deref(), expect);
             assert_eq!(tidied.columns.error.as_deref(), expect);
@@ -171,6 +183,8 @@ mod tests {
                 tidied.fields,
                 vec![(expect.unwrap_or_default().to_owned(), [0; 16]); AUDIT_FIELDS_MAX]
             );
+            let value = HeaderValue::Plain(expect.unwrap_or_default().to_owned());
+            assert_eq!(tidied.headers, vec![("x".to_owned(), value); AUDIT_HEADERS_MAX]);
         };
         check("plain", Some("plain"));
         check("", None);

@@ -32,7 +32,7 @@ pub use register::{AUDIT_STATE_KEY, LANES_KEY, encode_lanes, epoch_key, parse_la
 pub use signer::FLOORS_KEY;
 pub use witness::Witness;
 
-use super::{Chain, Columns, Linked};
+use super::{Chain, Columns, HeaderValue, Linked};
 use crate::{
     crypto::CryptoProvider,
     error::{BoxError, Error},
@@ -74,6 +74,8 @@ pub struct Draft {
     pub columns: Columns,
     /// Request fields by name, each as a keyed hash of its value.
     pub fields: Vec<(String, [u8; 16])>,
+    /// The headers that an operator has chosen, by name in lower case.
+    pub headers: Vec<(String, HeaderValue)>,
 }
 
 /// Why a change was not committed, or not known to be.

@@ -131,8 +131,14 @@ fn append(inner: &Inner, batch: &mut Batch, chain: &mut Chain, change: Change) -
     let hash = inner.crypto.hash;
     let digest = |value: &Sealed| hash.sha256(&[value.as_bytes()]);
     let writes = change.ops.iter().map(|(key, op)| (key.clone(), op.value().map(digest))).collect();
-    let record =
-        AuditRecord { chain: inner.boot, seq: 0, columns: change.draft.columns, writes, fields: Vec::new() };
+    let record = AuditRecord {
+        chain: inner.boot,
+        seq: 0,
+        columns: change.draft.columns,
+        writes,
+        fields: Vec::new(),
+        headers: Vec::new(),
+    };
     for (key, op) in change.ops {
         batch.stage(key, op).map_err(Error::internal)?;
     }
@@ -178,7 +184,8 @@ fn own_change(inner: &Inner, operation: &str, path: &str, ops: Vec<(Key, Op)>) -
         request_id: uuid::Builder::from_random_bytes(id).into_uuid().to_string(),
         ..Columns::default()
     };
-    let (draft, received) = (Draft { columns, fields: Vec::new() }, inner.host.monotonic());
+    let (draft, received) =
+        (Draft { columns, fields: Vec::new(), headers: Vec::new() }, inner.host.monotonic());
     Change { ops, draft, received, urgent: true }
 }
 

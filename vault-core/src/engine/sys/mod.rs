@@ -4,6 +4,7 @@ mod about;
 mod capabilities;
 mod ceremony;
 mod devices;
+mod headers;
 mod keys;
 mod leases;
 mod lifecycle;
@@ -101,6 +102,7 @@ const TABLES: &[&[Route]] = &{
         wrapping::ROUTES,
         leases::ROUTES,
         devices::ROUTES,
+        headers::ROUTES,
         policies::ROUTES,
         a,
         b,

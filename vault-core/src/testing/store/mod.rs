@@ -97,8 +97,14 @@ pub fn batch(fill: impl FnOnce(&mut Batch)) -> Batch {
 
 /// A linked record as a lane would make it, but for its link, which only has to be told apart.
 pub fn linked(chain: u8, seq: u64, columns: Columns) -> Linked {
-    let record =
-        AuditRecord { chain: BootId([chain; 16]), seq, columns, writes: Vec::new(), fields: Vec::new() };
+    let record = AuditRecord {
+        chain: BootId([chain; 16]),
+        seq,
+        columns,
+        writes: Vec::new(),
+        fields: Vec::new(),
+        headers: Vec::new(),
+    };
     let canonical = record.canonical();
     let mut link = [chain; 32];
     link[24..].copy_from_slice(&seq.to_be_bytes());

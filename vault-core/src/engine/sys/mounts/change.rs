@@ -85,7 +85,7 @@ fn known(place: Place) -> String {
 }
 
 /// Options are texts; clients send numbers too.
-pub(super) fn options_of(call: Call<'_>) -> Result<BTreeMap<String, String>, Error> {
+pub(in super::super) fn options_of(call: Call<'_>) -> Result<BTreeMap<String, String>, Error> {
     let text = |value: &serde_json::Value| match value {
         serde_json::Value::String(text) => Some(text.clone()),
         serde_json::Value::Number(number) => Some(number.to_string()),

@@ -11,6 +11,8 @@ mod change;
 mod show;
 mod tune;
 
+pub(super) use change::options_of;
+
 use super::row;
 use crate::{
     Operation::{Delete, Read, Write},
