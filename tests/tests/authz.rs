@@ -12,7 +12,7 @@ use secrethub_core::{
     crypto::rustcrypto,
     engine::{ENGINES, Engine, Route},
     store::memory::Memory,
-    system::{AuditDevice, DeviceKeeper, Settings},
+    system::{AuditDevice, DeviceKeeper, Guardian, Settings},
 };
 use serde_json::{Value, json};
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -108,7 +108,7 @@ impl House {
         let key = "k".repeat(32);
         let master_key = MasterKey::parse(&Secret::new(key.clone())).unwrap();
         let settings = Settings {
-            master_key: Some(master_key),
+            guardian: Guardian::MasterKey(master_key),
             unauthenticated_ceremonies: true,
             ..Settings::default()
         };
