@@ -8,8 +8,10 @@
     reason = "a test's tool fails by panicking"
 )]
 
+pub mod mongo;
 pub mod postgres;
 pub mod server;
 
+pub use mongo::Mongo;
 pub use postgres::Cluster;
 pub use server::{Server, Settings};
