@@ -18,17 +18,33 @@ pub fn shown_store(url: &str) -> String {
             let port = read.port().map_or_else(String::new, |port| format!(":{port}"));
             format!("{scheme}://{host}{port}{}", read.path())
         }
-        None => format!("{scheme}:"),
+        None => many_hosts(url).unwrap_or_else(|| format!("{scheme}:")),
     }
+}
+
+/// The same for several hosts with a port each, as MongoDB's URLs name them: to others that is no URL. `None` where a
+/// sign stands at a place that only a password explains.
+fn many_hosts(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| scheme.starts_with("mongodb"))?;
+    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = place.split_once('/').unwrap_or((place, ""));
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:,[]".contains(&byte);
+    let plain = hosts.bytes().all(is_host) && !path.contains(['@', '#']) && !parameters.contains('@');
+    plain.then(|| format!("{scheme}://{hosts}/{path}"))
 }
 
 /// Does the URL hold a password, so that it should not stand where others can read it.
 pub fn has_password(url: &str) -> bool {
     let scheme_is_path = url.starts_with("sqlite:") || url.starts_with("memory:");
-    let read = Url::parse(url).ok().filter(|_| !scheme_is_path);
-    read.is_some_and(|read| {
-        read.password().is_some() || read.query_pairs().any(|(name, _)| name.contains("password"))
-    })
+    match Url::parse(url).ok().filter(|_| !scheme_is_path) {
+        Some(read) => {
+            let named = |name: &str| name.to_ascii_lowercase().contains("password");
+            read.password().is_some() || read.query_pairs().any(|(name, _)| named(&name))
+        }
+        // Several hosts: see above.
+        None => url.starts_with("mongodb") && url.contains('@'),
+    }
 }
 
 #[cfg(test)]
@@ -49,7 +65,13 @@ mod tests {
         check("postgres://me:hun/ter2@db/v", "postgres:", false);
         check("postgres://me:1/hunter2@db/v", "postgres:", false);
         check("postgres://me:1#hunter2@db/v", "postgres:", false);
-        check("mongodb://me:hunter2@a:1,b:2/v", "mongodb:", false);
+        check("mongodb://me:hunter2@a:1,b:2/v?replicaSet=r", "mongodb://a:1,b:2/v", true);
+        check("mongodb://a:1,b:2", "mongodb://a:1,b:2/", false);
+        check("mongodb://a,b/v", "mongodb://a,b/v", false);
+        check("mongodb://me:1,hun/ter2@a:1,b:2/v", "mongodb:", true);
+        check("mongodb://me:1,hun?ter2@a:1,b:2/v", "mongodb:", true);
+        check("mongodb://me:1,hun#ter2@a:1,b:2/v", "mongodb://a:1,b:2/v", true);
+        check("mongodb://db/v?tlsCertificateKeyFilePassword=hunter2", "mongodb://db/v", true);
         check("mongodb+srv://me:hunter2@cluster.example/v", "mongodb+srv://cluster.example/v", true);
         check("hunter2", "hunter2:", false);
     }

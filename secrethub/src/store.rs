@@ -1,12 +1,12 @@
 //! [`open_store`]: from a URL to a store. The one place that knows which schemes exist.
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongo"))]
 use crate::address::shown_store;
 use secrethub_core::{
     BoxError,
     store::{Backend, memory::Memory},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// A store that was not opened, and what to write instead. None of them repeats a password.
 #[derive(Debug, thiserror::Error)]
@@ -14,20 +14,12 @@ use std::sync::Arc;
 pub enum OpenError {
     /// The URL names no store that we know.
     #[error(
-        "{url:?} names no store: use `sqlite:PATH` for a file, `postgres://…` for a server, or `memory:` for a store \
-         that forgets"
+        "{url:?} names no store: use `sqlite:PATH` for a file, `postgres://…` or `mongodb://…` for a server, or \
+         `memory:` for a store that forgets"
     )]
     UnknownScheme {
         /// The URL, without what follows its scheme: that may hold a password.
         url: String,
-    },
-    /// A store that this version does not have yet.
-    #[error(
-        "a store on {backend} comes with a later release: use `sqlite:PATH` or `postgres://…` until then"
-    )]
-    Later {
-        /// Which one.
-        backend: &'static str,
     },
     /// A store that this build was made without.
     #[error("this build has no {backend} store: build it with the feature `{feature}`")]
@@ -72,6 +64,9 @@ pub struct StoreOptions {
     pub read_only: bool,
     /// Connections that one process holds to a database server at most; `None` is the store's own choice.
     pub connections: Option<u32>,
+    /// How long audit records are kept, for a database that can clean up by itself; `None` is for ever. The vault's own
+    /// job comes first, a day earlier.
+    pub audit_ttl: Option<Duration>,
 }
 
 impl StoreOptions {
@@ -88,6 +83,13 @@ impl StoreOptions {
         self.connections = connections;
         self
     }
+
+    /// With audit records kept so long.
+    #[must_use]
+    pub fn audit_ttl(mut self, ttl: Option<Duration>) -> Self {
+        self.audit_ttl = ttl;
+        self
+    }
 }
 
 /// Opens the store that `url` names:
@@ -96,6 +98,7 @@ impl StoreOptions {
 /// |---|---|
 /// | `sqlite:PATH`, `sqlite://PATH` | a SQLite file, made when it is not there |
 /// | `postgres://USER:PASSWORD@HOST/DATABASE` | a PostgreSQL database, whose tables are made when they are not there |
+/// | `mongodb://USER:PASSWORD@HOST,HOST/DATABASE`, `mongodb+srv://…` | a database of a MongoDB replica set |
 /// | `memory:` | one that forgets everything when dropped |
 ///
 /// A relative path starts at the working directory; `sqlite:///abs` is the absolute `/abs`.
@@ -161,8 +164,22 @@ async fn postgres(_url: &str, _options: StoreOptions) -> Result<Arc<dyn Backend>
     Err(OpenError::NotBuilt { backend: "PostgreSQL", feature: "postgres" })
 }
 
+#[cfg(feature = "mongo")]
+async fn mongo(url: &str, options: StoreOptions) -> Result<Arc<dyn Backend>, OpenError> {
+    use secrethub_store_mongo::{self as mongo, Mongo, Options};
+    let StoreOptions { connections, read_only, audit_ttl } = options;
+    let opened = Mongo::open(url, Options { connections, read_only, audit_ttl }).await;
+    let url = || shown_store(url);
+    match opened {
+        Ok(store) => Ok(store),
+        Err(mongo::OpenError::Unreachable(source)) => Err(OpenError::Unreachable { url: url(), source }),
+        Err(refused) => Err(OpenError::Store { url: url(), source: refused.into() }),
+    }
+}
+
+#[cfg(not(feature = "mongo"))]
 async fn mongo(_url: &str, _options: StoreOptions) -> Result<Arc<dyn Backend>, OpenError> {
-    Err(OpenError::Later { backend: "MongoDB" })
+    Err(OpenError::NotBuilt { backend: "MongoDB", feature: "mongo" })
 }
 
 #[cfg(test)]
@@ -177,7 +194,12 @@ mod tests {
             ("memory:/x", "names no store"),
             ("sqlite:", "needs a path"),
             ("sqlite://", "needs a path"),
-            ("mongodb+srv://x", "MongoDB"),
+            #[cfg(not(feature = "mongo"))]
+            ("mongodb+srv://x", "feature `mongo`"),
+            #[cfg(feature = "mongo")]
+            ("mongodb://me:hun/ter2@db", "reserved character"),
+            #[cfg(feature = "mongo")]
+            ("mongodb://db/admin", "name another"),
         ] {
             let message = open_store(url).await.unwrap_err().to_string();
             assert!(message.contains(part), "{url}: {message}");
@@ -188,7 +210,9 @@ mod tests {
     async fn passwords_are_not_repeated() {
         for url in [
             "mysql://me:hunter2@db",
-            "mongodb://me:hunter2@db",
+            "mongodb://me:hun@ter2@db",
+            "mongodb://me:1/hunter2@db",
+            "mongodb://me:hunter2@127.0.0.1:1/v?serverSelectionTimeoutMS=1",
             "postgres://me:hunter2@127.0.0.1:1/db?sslmod=x",
             "postgres://me:hunter2@127.0.0.1:1/db?sslmode=hunter",
         ] {
@@ -219,13 +243,19 @@ mod tests {
         assert!(open_store_with(&none, read_only).await.is_err());
     }
 
-    #[cfg(feature = "postgres")]
+    #[cfg(all(feature = "postgres", feature = "mongo"))]
     #[tokio::test]
     async fn a_server_that_does_not_answer_is_worth_another_try() {
-        // Nobody listens on port 1.
-        let error = open_store("postgres://me:hunter2@127.0.0.1:1/vault").await.unwrap_err();
-        assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
-        let text = format!("{error} {error:?}");
-        assert!(text.contains("postgres://127.0.0.1:1/vault") && !text.contains("hunter2"), "{text}");
+        for (scheme, parameters) in [("postgres", ""), ("mongodb", "?serverSelectionTimeoutMS=10")] {
+            // Nobody listens on port 1.
+            let url = format!("{scheme}://me:hunter2@127.0.0.1:1/vault{parameters}");
+            let error = open_store(&url).await.unwrap_err();
+            assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
+            let text = format!("{error} {error:?}");
+            assert!(
+                text.contains(&format!("{scheme}://127.0.0.1:1/vault")) && !text.contains("hunter2"),
+                "{text}"
+            );
+        }
     }
 }

@@ -12,7 +12,7 @@ use secrethub_core::{
     crypto::rustcrypto,
     engine::{ENGINES, Engine, Route},
     store::memory::Memory,
-    system::{AuditDevice, DeviceKeeper, Guardian, Settings},
+    system::{AuditDevice, DeviceKeeper, Settings},
 };
 use serde_json::{Value, json};
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -108,7 +108,7 @@ impl House {
         let key = "k".repeat(32);
         let master_key = MasterKey::parse(&Secret::new(key.clone())).unwrap();
         let settings = Settings {
-            guardian: Guardian::MasterKey(master_key),
+            master_key: Some(master_key),
             unauthenticated_ceremonies: true,
             ..Settings::default()
         };

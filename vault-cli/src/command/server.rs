@@ -20,7 +20,7 @@ pub(crate) struct Server {
     /// TOML file with settings [env: SECRETHUB_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where secrets rest: sqlite:PATH, postgres://…, memory:, or file:PATH of a URL [env: SECRETHUB_STORE] [default: SQLite in your data folder]
+    /// Where secrets rest: sqlite:PATH, postgres://…, mongodb://…, memory:, or file:PATH of a URL [env: SECRETHUB_STORE] [default: SQLite in your data folder]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// Address to serve; repeatable [env: SECRETHUB_LISTEN] [default: 127.0.0.1:8200]

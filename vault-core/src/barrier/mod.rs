@@ -8,9 +8,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`seal`](Seal), `wrap`, `static_seal`, `shamir_seal`, `passphrase_seal` | who guards the root key; the document `sys/seal` |
-//! | `seal_text` | how that document is written |
-//! | `given` | what somebody typed, read as a guard asks for it |
+//! | [`seal`](Seal), `wrap`, `static_seal`, `shamir_seal` | who guards the root key; the document `sys/seal` |
 //! | `quorum` | the shares given so far for one guard |
 //! | `handover` | new guards for the root that a quorum opened |
 //! | `progress` | the attempt to unseal on this node |
@@ -27,17 +25,14 @@ mod birth;
 mod data_keys;
 mod envelope;
 mod fault;
-mod given;
 mod handover;
 mod keyring;
 mod lane_keys;
-mod passphrase_seal;
 mod progress;
 mod quorum;
 mod rewrap;
 mod root;
 mod seal;
-mod seal_text;
 mod sealer;
 mod shamir_seal;
 mod static_seal;
@@ -50,10 +45,8 @@ mod tests;
 
 pub use birth::{Birth, NewSeal, make_vault};
 pub use fault::{Broken, Fault};
-pub use given::Given;
 pub use handover::Holders;
 pub use keyring::Keyring;
-pub use passphrase_seal::{Passphrase, PassphraseSeal, Stretch, Stretched};
 pub use progress::UnsealProgress;
 pub use quorum::{Opened, Quorum};
 pub use rewrap::{Rewrapped, rewrap_page};

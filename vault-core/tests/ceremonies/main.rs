@@ -6,7 +6,6 @@
 mod generate_root;
 mod house;
 mod migrate;
-mod passphrase;
 mod rekey;
 mod rotation;
 mod storm;
