@@ -15,19 +15,39 @@ use crate::{
     token::Identity,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc};
+
+/// An entry as it was read: what a change of it must find unchanged.
+#[derive(Clone, Debug)]
+pub struct Held {
+    key: Key,
+    rev: Rev,
+}
 
 /// A decrypted entry of the mount.
 pub struct Item {
-    entry: Entry,
+    held: Held,
     scope: usize,
     value: Secret<Vec<u8>>,
+}
+
+impl Deref for Item {
+    type Target = Held;
+
+    fn deref(&self) -> &Held {
+        &self.held
+    }
 }
 
 impl Item {
     /// Its key below the mount.
     pub fn key(&self) -> &str {
-        &self.entry.key.as_str()[self.scope..]
+        &self.held.key.as_str()[self.scope..]
+    }
+
+    /// The entry as it was read.
+    pub fn held(&self) -> &Held {
+        &self.held
     }
 
     /// Its bytes.
@@ -44,7 +64,27 @@ impl Item {
 
 impl fmt::Debug for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Item").field("key", &self.entry.key).finish_non_exhaustive()
+        f.debug_struct("Item").field("key", &self.held.key).finish_non_exhaustive()
+    }
+}
+
+/// What a request rests on: keys, and the revisions at which they were seen at one instant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watched {
+    keys: Vec<Key>,
+    revs: Vec<Option<Rev>>,
+}
+
+impl Watched {
+    /// The keys as they were found, in their order.
+    pub(crate) fn new(keys: Vec<Key>, found: &[Option<Entry>]) -> Self {
+        let revs = found.iter().map(|entry| entry.as_ref().map(|entry| entry.rev)).collect();
+        Self { keys, revs }
+    }
+
+    /// Each key with its revision; `None` = it was absent.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, Option<Rev>)> {
+        self.keys.iter().zip(self.revs.iter().copied())
     }
 }
 
@@ -67,7 +107,7 @@ pub struct Cx {
     identity: Option<Arc<Identity>>,
     now: Timestamp,
     /// What gives the right to answer: read again in the same instant as the data.
-    watched: Vec<(Key, Option<Rev>)>,
+    pub(crate) watched: Watched,
     /// Read together with what gives the right to answer, in one instant.
     pub(crate) ahead: Option<(Key, Option<Entry>)>,
     /// The mounts and revocations that the request is served by; a sealed vault has none.
@@ -85,7 +125,7 @@ impl Cx {
         unsealed: Option<Arc<Unsealed>>,
         mount: Arc<Mount>,
         identity: Option<Arc<Identity>>,
-        watched: Vec<(Key, Option<Rev>)>,
+        watched: Watched,
         now: Timestamp,
     ) -> Self {
         let (backend, scope) = (system.backend(), mount.scope());
@@ -194,16 +234,45 @@ impl Cx {
         {
             return entry.map(|entry| self.open(entry)).transpose();
         }
-        Ok(self.get_many(&[key]).await?.pop().flatten())
+        let entry = self.read([self.full(key)?]).await?.pop().flatten();
+        entry.map(|entry| self.open(entry)).transpose()
     }
 
     /// Several keys at one instant, in the order asked.
     pub async fn get_many(&mut self, keys: &[&str]) -> Result<Vec<Option<Item>>, Error> {
-        let mut wanted: Vec<Key> = keys.iter().map(|key| self.full(key)).collect::<Result<_, _>>()?;
-        wanted.extend(self.watched.iter().map(|(key, _)| key.clone()));
-        let mut found = self.backend.get(&wanted).await.map_err(store_error)?;
-        self.check_watched(&found.split_off(keys.len()))?;
+        let keys: Vec<Key> = keys.iter().map(|key| self.full(key)).collect::<Result<_, _>>()?;
+        let found = self.read(keys).await?;
         found.into_iter().map(|entry| entry.map(|entry| self.open(entry)).transpose()).collect()
+    }
+
+    /// One key's document. What was parsed lately is not opened and parsed again while it stands; so this is for
+    /// documents that hold no secret.
+    pub async fn document<T: Send + Sync + 'static>(
+        &mut self,
+        key: &str,
+        parse: fn(&[u8]) -> Result<T, Error>,
+    ) -> Result<Option<(Held, Arc<T>)>, Error> {
+        let key = self.full(key)?;
+        let found = match self.ahead.take() {
+            Some((ahead, entry)) if ahead == key => entry,
+            _ => self.read([key]).await?.pop().flatten(),
+        };
+        let Some(entry) = found else { return Ok(None) };
+        let document = self.unsealed.as_ref().ok_or_else(Error::sealed)?.document(&entry, parse)?;
+        Ok(Some((Held { key: entry.key, rev: entry.rev }, document)))
+    }
+
+    /// Entries in the order asked, at one instant at which the right to them still stands.
+    async fn read(&mut self, keys: impl IntoIterator<Item = Key>) -> Result<Vec<Option<Entry>>, Error> {
+        let watched = self.watched.keys.len();
+        // For as long as it takes to ask, so that nothing is copied for it.
+        self.watched.keys.extend(keys);
+        let found = self.backend.get(&self.watched.keys).await;
+        self.watched.keys.truncate(watched);
+        let mut found = found.map_err(store_error)?;
+        let asked = found.split_off(watched);
+        self.check_watched(&found)?;
+        Ok(asked)
     }
 
     /// One page of the entries whose keys start with `prefix`, ascending, strictly after `after` (a key as given by
@@ -263,19 +332,19 @@ impl Cx {
     }
 
     /// Overwrites what was read; the commit conflicts if it moved since.
-    pub fn replace(&mut self, read: &Item, value: &[u8]) -> Result<(), Error> {
-        let sealed = self.barrier()?.seal(&read.entry.key, value)?;
-        self.stage(read.entry.key.clone(), Op::Replace(read.entry.rev, sealed))
+    pub fn replace(&mut self, read: &Held, value: &[u8]) -> Result<(), Error> {
+        let sealed = self.barrier()?.seal(&read.key, value)?;
+        self.stage(read.key.clone(), Op::Replace(read.rev, sealed))
     }
 
     /// Removes what was read; the commit conflicts if it moved since.
-    pub fn remove(&mut self, read: &Item) -> Result<(), Error> {
-        self.stage(read.entry.key.clone(), Op::Remove(read.entry.rev))
+    pub fn remove(&mut self, read: &Held) -> Result<(), Error> {
+        self.stage(read.key.clone(), Op::Remove(read.rev))
     }
 
     /// Holds the commit to what was read, without changing it.
-    pub fn guard(&mut self, read: &Item) -> Result<(), Error> {
-        self.stage(read.entry.key.clone(), Op::Guard(read.entry.rev))
+    pub fn guard(&mut self, read: &Held) -> Result<(), Error> {
+        self.stage(read.key.clone(), Op::Guard(read.rev))
     }
 
     /// Writes whatever stands there: derived indexes only.
@@ -291,7 +360,7 @@ impl Cx {
     }
 
     /// [`Cx::replace`] with a JSON document.
-    pub fn replace_json(&mut self, read: &Item, value: &impl Serialize) -> Result<(), Error> {
+    pub fn replace_json(&mut self, read: &Held, value: &impl Serialize) -> Result<(), Error> {
         self.replace(read, &json_bytes(value)?)
     }
 
@@ -307,7 +376,7 @@ impl Cx {
     }
 
     fn full(&self, key: &str) -> Result<Key, Error> {
-        Key::new(format!("{}{key}", self.scope)).map_err(|source| {
+        Key::new([self.scope.as_str(), key].concat()).map_err(|source| {
             Error::invalid("path is too long, has an empty segment, or holds a control character")
                 .with_source(source)
         })
@@ -319,19 +388,17 @@ impl Cx {
 
     fn open_at(&self, entry: Entry, scope: usize) -> Result<Item, Error> {
         let value = self.barrier()?.open(&entry)?;
-        Ok(Item { entry, scope, value })
+        Ok(Item { held: Held { key: entry.key, rev: entry.rev }, scope, value })
     }
 
     /// After a scan: the right to what was read must still stand.
     async fn recheck(&self) -> Result<(), Error> {
-        let keys: Vec<Key> = self.watched.iter().map(|(key, _)| key.clone()).collect();
-        self.check_watched(&self.backend.get(&keys).await.map_err(store_error)?)
+        self.check_watched(&self.backend.get(&self.watched.keys).await.map_err(store_error)?)
     }
 
     fn check_watched(&self, found: &[Option<Entry>]) -> Result<(), Error> {
-        let same =
-            self.watched.iter().zip(found).all(|((_, rev), now)| *rev == now.as_ref().map(|entry| entry.rev));
-        if same {
+        let now = found.iter().map(|entry| entry.as_ref().map(|entry| entry.rev));
+        if self.watched.revs.iter().copied().eq(now) {
             Ok(())
         } else {
             Err(Error::new(ErrorKind::Conflict, "the token or the mounts changed meanwhile"))

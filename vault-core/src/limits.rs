@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// Longest store key in bytes: what every backend can index without a prefix.
 pub const KEY_BYTES_MAX: usize = 512;
+/// Documents that a node remembers parsed: the tokens and secrets that are in use at a time.
+pub const MEMO_DOCUMENTS: usize = 8_192;
+/// A longer document is parsed every time, so that all that are remembered stay within a few dozen megabytes.
+pub const MEMO_DOCUMENT_BYTES_MAX: usize = 2 * 1024;
 /// Longest sealed value in bytes: MongoDB's document limit less room for its other fields.
 pub const VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Changes that one request may stage. What is larger commits a tombstone and sweeps.

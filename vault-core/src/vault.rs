@@ -8,7 +8,7 @@ mod wrap;
 use crate::{
     audit::{Change, SubmitError},
     barrier::Fault,
-    cx::Cx,
+    cx::{Cx, Notes, Watched},
     engine::{Access, Call},
     error::{Error, ErrorKind},
     host::Host,
@@ -129,10 +129,9 @@ impl Vault {
         let backend = self.system.backend();
         // EXPOSE: the token's index is a keyed hash of its text.
         let text = request.token.as_ref().map(|token| token.expose().as_str());
-        let epoch = unsealed.lane().epoch_key();
         let guess = unsealed.last_mounts();
         let target = admit::target(&guess, request);
-        let read = || read_identity(&*backend, unsealed.barrier(), epoch, text, target.as_ref(), now);
+        let read = || read_identity(&*backend, unsealed, text, target.as_ref(), now);
         let mut seen = match read().await {
             // Another node has rotated and re-wrapped the token before this one heard of the new key.
             Err(error) if Fault::is_behind(&error) => {
@@ -141,7 +140,7 @@ impl Vault {
             }
             seen => seen?,
         };
-        let epoch_rev = seen.watched.first().and_then(|(_, rev)| *rev);
+        let epoch_rev = seen.watched.iter().next().and_then(|(_, rev)| rev);
         let mounts = unsealed.mounts(&*backend, epoch_rev).await?;
         seen.forget_if(|token| mounts.revocations().end(token));
         if !Arc::ptr_eq(&guess, &mounts) {
@@ -178,7 +177,7 @@ impl Vault {
         let (answer, cx) = match admitted {
             Ok(admitted) => {
                 let mount = Arc::clone(admitted.mount);
-                let watched = seen.watched.clone();
+                let watched = std::mem::take(&mut seen.watched);
                 let mut cx =
                     Cx::new(self.system.clone(), Some(Arc::clone(&unsealed)), mount, identity, watched, now);
                 (cx.ahead, cx.table) = (seen.ahead.take(), Some(Arc::clone(mounts)));
@@ -202,16 +201,16 @@ impl Vault {
     async fn commit(
         &self,
         unsealed: Arc<Unsealed>,
-        seen: Seen,
+        mut seen: Seen,
         request: &Request,
         received: Duration,
         ledger: record::Ledger,
         cx: Option<Cx>,
         answer: Result<Reply, Error>,
     ) -> Attempt {
-        let (mut ops, mut effects, notes, stands) = match cx {
-            Some(cx) => (cx.staged, cx.effects, cx.notes, cx.stands),
-            None => Default::default(),
+        let (watched, mut ops, mut effects, notes, stands) = match cx {
+            Some(cx) => (cx.watched, cx.staged, cx.effects, cx.notes, cx.stands),
+            None => (std::mem::take(&mut seen.watched), Vec::new(), Vec::new(), Notes::default(), false),
         };
         if answer.is_err() && !stands {
             ops.clear();
@@ -221,7 +220,7 @@ impl Vault {
             return Attempt::Answer(Err(error));
         }
         if !ops.is_empty() {
-            let guards = seen.watched.iter().filter_map(|(key, rev)| Some((key.clone(), Op::Guard((*rev)?))));
+            let guards = watched.iter().filter_map(|(key, rev)| Some((key.clone(), Op::Guard(rev?))));
             let own: Vec<(Key, Op)> =
                 guards.filter(|(key, _)| ops.iter().all(|(staged, _)| staged != key)).collect();
             ops.extend(own);
@@ -305,7 +304,8 @@ impl Vault {
         if request.wrap_ttl.is_some() {
             return Err(Error::invalid("a sealed vault cannot wrap a reply; leave out the wrap TTL"));
         }
-        let mut cx = Cx::new(self.system.clone(), None, Arc::clone(admitted.mount), None, Vec::new(), now);
+        let mut cx =
+            Cx::new(self.system.clone(), None, Arc::clone(admitted.mount), None, Watched::default(), now);
         let answer = call(&mut cx, &admitted, request).await;
         if admitted.route.access != Access::Probe {
             self.system.remember(ledger.sealed_draft(cx.notes, &answer));

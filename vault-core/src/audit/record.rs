@@ -253,6 +253,9 @@ fn parse_header(value: &[u8]) -> Option<(String, HeaderValue)> {
 /// Cuts text for a column at a character boundary; a record is never refused for being long. NUL, which no column of
 /// PostgreSQL can hold and which a client may send as `%00`, becomes U+FFFD: one request must not stop the lane.
 pub fn cut(text: &str) -> String {
+    if text.len() <= AUDIT_TEXT_BYTES_MAX && !text.contains('\0') {
+        return text.to_owned();
+    }
     let text = text.replace('\0', "\u{FFFD}");
     let mut end = text.len().min(AUDIT_TEXT_BYTES_MAX);
     while !text.is_char_boundary(end) {

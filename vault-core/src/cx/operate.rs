@@ -69,9 +69,9 @@ impl Cx {
     /// it is committed.
     pub(crate) async fn advance_epochs(&mut self) -> Result<(), Error> {
         for (key, op) in self.system.epoch_changes(self.barrier()?).await? {
-            let seen = self.watched.iter().find(|(watched, _)| *watched == key);
+            let seen = self.watched.iter().find(|(watched, _)| **watched == key);
             if let (Some((_, seen)), Op::Replace(rev, _)) = (seen, &op)
-                && *seen != Some(*rev)
+                && seen != Some(*rev)
             {
                 return Err(Error::new(ErrorKind::Conflict, "the mounts or policies changed meanwhile"));
             }

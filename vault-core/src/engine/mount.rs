@@ -131,7 +131,7 @@ impl Mount {
         match self.kind.as_str() {
             // Tokens are read at every request, by the door itself, before any mount is known.
             "token" => "ns/0/".to_owned(),
-            _ => format!("ns/0/m/{}/", self.id),
+            _ => ["ns/0/m/", &self.id, "/"].concat(),
         }
     }
 }

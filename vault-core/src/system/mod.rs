@@ -4,6 +4,7 @@
 mod auditing;
 mod epochs;
 mod init;
+mod memo;
 mod migrate;
 mod mounts;
 mod revocations;

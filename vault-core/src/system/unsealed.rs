@@ -1,13 +1,13 @@
 //! [`Unsealed`]: all that exists only while the vault is unsealed. Dropping the last hold of it wipes the keys.
 
-use super::{DeviceKeeper, mounts::MountTable};
+use super::{DeviceKeeper, memo::Memo, mounts::MountTable};
 use crate::{
     audit::Lane,
     barrier::{Barrier, KEYRING_KEY},
     cx::store_error,
     error::Error,
     id::Rev,
-    store::{Key, Store},
+    store::{Entry, Key, Store},
 };
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -17,12 +17,13 @@ pub(crate) struct Unsealed {
     lane: Lane,
     mounts: RwLock<(Option<Rev>, Arc<MountTable>)>,
     keeper: Option<Arc<dyn DeviceKeeper>>,
+    memo: Memo,
 }
 
 impl Unsealed {
     pub(crate) fn new(barrier: Arc<Barrier>, lane: Lane, keeper: Option<Arc<dyn DeviceKeeper>>) -> Self {
         let mounts = RwLock::new((None, Arc::new(MountTable::built_in())));
-        Self { barrier, lane, mounts, keeper }
+        Self { barrier, lane, mounts, keeper, memo: Memo::new() }
     }
 
     pub(crate) fn barrier(&self) -> &Barrier {
@@ -35,6 +36,16 @@ impl Unsealed {
 
     pub(crate) fn lane(&self) -> &Lane {
         &self.lane
+    }
+
+    /// What an entry says, parsed by `parse` once a revision. For documents that hold no secret.
+    pub(crate) fn document<T: Send + Sync + 'static>(
+        &self,
+        entry: &Entry,
+        parse: impl FnOnce(&[u8]) -> Result<T, Error>,
+    ) -> Result<Arc<T>, Error> {
+        // EXPOSE: tokens without their text, and the metadata of secrets.
+        self.memo.document(entry, || parse(self.barrier.open(entry)?.expose()))
     }
 
     /// The mount table as of `epoch`, the revision of this lane's epoch entry that the request has just read.

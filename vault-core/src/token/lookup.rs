@@ -3,24 +3,24 @@
 
 use super::{Identity, Token};
 use crate::{
-    barrier::Barrier,
-    cx::store_error,
+    cx::{Watched, store_error},
     error::Error,
-    id::{Rev, Timestamp},
+    id::{Timestamp, hex},
     store::{Entry, Key, Store},
+    system::Unsealed,
 };
 use std::sync::Arc;
 
 /// Where the token with this hash stands.
 pub(crate) fn token_key(hash: &str) -> Result<Key, Error> {
-    Key::new(format!("ns/0/token/{hash}")).map_err(Error::internal)
+    Key::new(["ns/0/token/", hash].concat()).map_err(Error::internal)
 }
 
 impl Seen {
     /// Makes a stranger of who holds a token that is ended by what `ends` it or one above it.
     pub(crate) fn forget_if(&mut self, ends: impl Fn(&Token) -> bool) {
-        let own = self.identity.as_ref().and_then(|identity| identity.token.as_ref());
-        if own.into_iter().chain(&self.ancestors).any(ends) {
+        let all = self.identity.iter().chain(&self.ancestors);
+        if all.filter_map(|identity| identity.token.as_ref()).any(ends) {
             (self.identity, self.token) = (None, None);
         }
     }
@@ -34,9 +34,9 @@ pub(crate) struct Seen {
     /// The token's own entry.
     pub(crate) token: Option<Entry>,
     /// The token, its ancestors and the epoch, as they stood at one instant.
-    pub(crate) watched: Vec<(Key, Option<Rev>)>,
+    pub(crate) watched: Watched,
     /// Ancestors whose end would end the token too.
-    pub(crate) ancestors: Vec<Token>,
+    pub(crate) ancestors: Vec<Arc<Identity>>,
     /// What was read ahead, as it stood at that same instant.
     pub(crate) ahead: Option<(Key, Option<Entry>)>,
 }
@@ -44,65 +44,75 @@ pub(crate) struct Seen {
 /// Reads who asks. A token that is unknown, expired, used up or cut off from an ancestor makes a stranger.
 pub(crate) async fn read_identity(
     store: &dyn Store,
-    barrier: &Barrier,
-    epoch: &Key,
+    unsealed: &Unsealed,
     text: Option<&str>,
     target: Option<&Key>,
     now: Timestamp,
 ) -> Result<Seen, Error> {
+    let mut keys = Vec::with_capacity(4);
+    keys.push(unsealed.lane().epoch_key().clone());
     let Some(text) = text else {
-        let (found, ahead) = read(store, std::slice::from_ref(epoch), target).await?;
-        let watched = vec![(epoch.clone(), found.first().and_then(Option::as_ref).map(|entry| entry.rev))];
+        let (found, ahead) = read(store, &mut keys, target).await?;
+        let watched = Watched::new(keys, &found);
         return Ok(Seen { identity: None, token: None, watched, ancestors: Vec::new(), ahead });
     };
-    let hash = hex::encode(barrier.token_index(text));
-    let mut keys = vec![epoch.clone(), token_key(&hash)?];
-    let (mut found, mut ahead) = read(store, &keys, target).await?;
-    let mut token = open(barrier, found[1].as_ref())?;
-    let ancestors = token.as_ref().map(|token| token.ancestors.as_slice()).unwrap_or_default();
+    let hash = hex(&unsealed.barrier().token_index(text));
+    keys.push(token_key(&hash)?);
+    let (mut found, mut ahead) = read(store, &mut keys, target).await?;
+    let mut identity = open(unsealed, &hash, found[1].as_ref())?;
+    let ancestors = identity.as_deref().map(Identity::ancestors).unwrap_or_default();
     if !ancestors.is_empty() {
         for ancestor in ancestors {
             keys.push(token_key(ancestor)?);
         }
-        (found, ahead) = read(store, &keys, target).await?;
-        token = open(barrier, found[1].as_ref())?;
+        (found, ahead) = read(store, &mut keys, target).await?;
+        identity = open(unsealed, &hash, found[1].as_ref())?;
     }
+    let (standing, ancestors) = standing(unsealed, identity.as_deref(), &found[2..], now)?;
+    let identity = identity.filter(|identity| standing && identity.is_good(now));
+    let watched = Watched::new(keys, &found);
+    let token = if identity.is_some() { found.swap_remove(1) } else { None };
+    Ok(Seen { identity, token, watched, ancestors, ahead })
+}
+
+/// Does every ancestor stand, and those whose end would end the token.
+fn standing(
+    unsealed: &Unsealed,
+    identity: Option<&Identity>,
+    found: &[Option<Entry>],
+    now: Timestamp,
+) -> Result<(bool, Vec<Arc<Identity>>), Error> {
     let (mut standing, mut ancestors) = (true, Vec::new());
-    for entry in found.iter().skip(2) {
-        match open(barrier, entry.as_ref())? {
-            Some(ancestor) if ancestor.husk => {}
+    let hashes = identity.map(Identity::ancestors).unwrap_or_default();
+    for (hash, entry) in hashes.iter().zip(found) {
+        match open(unsealed, hash, entry.as_ref())? {
+            Some(ancestor) if ancestor.token.as_ref().is_some_and(|token| token.husk) => {}
             Some(ancestor) if ancestor.is_good(now) => ancestors.push(ancestor),
             _ => standing = false,
         }
     }
-    let good = token.filter(|token| standing && token.is_good(now));
-    let revs = found.iter().map(|entry| entry.as_ref().map(|entry| entry.rev));
-    let watched = keys.iter().cloned().zip(revs).collect();
-    let entry = if good.is_some() { found.swap_remove(1) } else { None };
-    let identity = good.map(|token| {
-        let (policies, display_name) = (token.policies.clone(), token.display_name.clone());
-        Arc::new(Identity { token: Some(token), hash, policies, display_name })
-    });
-    Ok(Seen { identity, token: entry, watched, ancestors, ahead })
+    Ok((standing && hashes.len() == found.len(), ancestors))
 }
 
 /// Some keys, and the target with them, at one instant.
 async fn read(
     store: &dyn Store,
-    keys: &[Key],
+    keys: &mut Vec<Key>,
     target: Option<&Key>,
 ) -> Result<(Vec<Option<Entry>>, Option<(Key, Option<Entry>)>), Error> {
-    let Some(target) = target else { return Ok((store.get(keys).await.map_err(store_error)?, None)) };
-    let mut wanted = keys.to_vec();
-    wanted.push(target.clone());
-    let mut found = store.get(&wanted).await.map_err(store_error)?;
-    let entry = found.pop().flatten();
-    Ok((found, Some((target.clone(), entry))))
+    keys.extend(target.cloned());
+    let mut found = store.get(keys).await.map_err(store_error)?;
+    let ahead = match target {
+        Some(_) => keys.pop().zip(found.pop()),
+        None => None,
+    };
+    Ok((found, ahead))
 }
 
-fn open(barrier: &Barrier, entry: Option<&Entry>) -> Result<Option<Token>, Error> {
-    let Some(entry) = entry else { return Ok(None) };
-    let plain = barrier.open(entry)?;
-    // EXPOSE: the token's document, which holds no token text.
-    serde_json::from_slice(plain.expose()).map(Some).map_err(Error::internal)
+fn open(unsealed: &Unsealed, hash: &str, entry: Option<&Entry>) -> Result<Option<Arc<Identity>>, Error> {
+    let parse = |bytes: &[u8]| {
+        let token: Token = serde_json::from_slice(bytes).map_err(Error::internal)?;
+        Ok(Identity::of(token, hash))
+    };
+    entry.map(|entry| unsealed.document(entry, parse)).transpose()
 }

@@ -1,5 +1,6 @@
-//! Tokens: who asks. A token is stored under a keyed hash of itself, read at every request and never cached; it is
-//! good only while each of its ancestors stands, so revoking a parent ends its tree at once.
+//! Tokens: who asks. A token is stored under a keyed hash of itself and read at every request; only what its bytes mean
+//! is remembered, under their revision. It is good only while each of its ancestors stands, so revoking a parent ends
+//! its tree at once.
 
 mod issue;
 mod lookup;
@@ -124,6 +125,22 @@ impl Identity {
             policies: vec![name.to_owned()],
             display_name: name.to_owned(),
         }
+    }
+
+    /// Who holds a token, which stands under this hash.
+    pub(crate) fn of(token: Token, hash: &str) -> Self {
+        let (policies, display_name) = (token.policies.clone(), token.display_name.clone());
+        Self { token: Some(token), hash: hash.to_owned(), policies, display_name }
+    }
+
+    /// Hashes of the tokens above its own, the nearest first.
+    pub(crate) fn ancestors(&self) -> &[String] {
+        self.token.as_ref().map(|token| token.ancestors.as_slice()).unwrap_or_default()
+    }
+
+    /// Is its token good at this time, as far as it alone can tell.
+    fn is_good(&self, now: Timestamp) -> bool {
+        self.token.as_ref().is_some_and(|token| token.is_good(now))
     }
 
     /// May it do everything.

@@ -111,7 +111,7 @@ fn check_protection(request: &Request, access: Access) -> Result<(), Error> {
 pub(super) fn target(mounts: &MountTable, request: &Request) -> Option<Key> {
     let (mount, rest) = mounts.resolve(&request.path)?;
     let target = engine_of(mount)?.target?;
-    Key::new(format!("{}{}", mount.scope(), target(request.operation, rest)?)).ok()
+    Key::new([mount.scope(), target(request.operation, rest)?].concat()).ok()
 }
 
 fn find<'a>(mounts: &'a MountTable, request: &'a Request) -> Result<Admitted<'a>, Error> {

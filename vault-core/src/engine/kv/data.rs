@@ -15,6 +15,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
+use std::sync::Arc;
 
 pub(super) async fn read_data(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     #[derive(Serialize)]
@@ -55,8 +56,8 @@ pub(super) async fn patch_data(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Err
 pub(super) async fn delete_data(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let Some(mut found) = find(cx, name_to_write(&call)?).await? else { return Ok(Reply::empty()) };
     let newest = found.metadata.current;
-    if found.metadata.delete(&[newest], cx.now()) {
-        cx.replace_json(&found.item, &found.metadata)?;
+    if Arc::make_mut(&mut found.metadata).delete(&[newest], cx.now()) {
+        cx.replace_json(&found.item, &*found.metadata)?;
     }
     Ok(Reply::empty())
 }

@@ -130,8 +130,8 @@ impl Metadata {
     }
 
     /// Reads an entry.
-    pub(super) fn read(item: &Item) -> Result<Self, Error> {
-        let metadata: Self = item.json()?;
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let metadata: Self = serde_json::from_slice(bytes).map_err(Error::internal)?;
         check_format(metadata.format)?;
         Ok(metadata)
     }

@@ -16,6 +16,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// A version as its history shows it.
 #[derive(Debug, Serialize)]
@@ -107,7 +108,11 @@ async fn choose_kept(cx: &mut Cx, name: &str, number: u64) -> Result<Chosen, Err
     choose(cx, name, number).await.map_err(|error| if is_missing(&error) { missing() } else { error })
 }
 
-async fn readable(cx: &mut Cx, name: &str, number: u64) -> Result<(Metadata, Map<String, Value>), Error> {
+async fn readable(
+    cx: &mut Cx,
+    name: &str,
+    number: u64,
+) -> Result<(Arc<Metadata>, Map<String, Value>), Error> {
     let chosen = choose_kept(cx, name, number).await?;
     let item = chosen.data.as_ref().ok_or_else(|| unreadable(chosen.number))?;
     let data = Document::read(item)?;

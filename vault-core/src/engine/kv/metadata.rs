@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{cx::Cx, engine::Call, error::Error, limits, request::Reply};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub(super) async fn read_metadata(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let Found { metadata, .. } = find(cx, name_to_read(&call)?).await?.ok_or_else(Error::not_found)?;
@@ -39,7 +39,7 @@ pub(super) async fn write_metadata(cx: &mut Cx, call: Call<'_>) -> Result<Reply,
     let custom = call.map("custom_metadata")?;
     let (found, config) = find_with_config(cx, name).await?;
     let (item, mut metadata) = match found {
-        Some(found) => (Some(found.item), found.metadata),
+        Some(found) => (Some(found.item), Arc::unwrap_or_clone(found.metadata)),
         None => (None, Metadata::new(cx.make_id()?, cx.now())),
     };
     cx.note_secret(&metadata.uid);
@@ -58,7 +58,8 @@ pub(super) async fn write_metadata(cx: &mut Cx, call: Call<'_>) -> Result<Reply,
 pub(super) async fn patch_metadata(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let name = name_to_write(&call)?;
     let (found, config) = find_with_config(cx, name).await?;
-    let Found { item, mut metadata } = found.ok_or_else(Error::not_found)?;
+    let Found { item, metadata } = found.ok_or_else(Error::not_found)?;
+    let mut metadata = Arc::unwrap_or_clone(metadata);
     let warning = set_fields(&mut metadata, &call, &config)?;
     if let Some(custom) = call.map("custom_metadata")? {
         metadata.custom = merged(metadata.custom.take(), custom)?;

@@ -6,7 +6,7 @@ use super::{
     document::{Document, FORMAT, Metadata, Version},
 };
 use crate::{
-    cx::{Cx, Item},
+    cx::{Cx, Held, Item},
     engine::Call,
     error::Error,
     id::Timestamp,
@@ -14,7 +14,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The name of a secret that shall be read; what cannot be a name is not there.
 pub(super) fn name_to_read<'a>(call: &Call<'a>) -> Result<&'a str, Error> {
@@ -34,33 +34,34 @@ pub(super) fn name_to_write<'a>(call: &Call<'a>) -> Result<&'a str, Error> {
 /// Metadata and the entry it was read from, which every change replaces.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) item: Item,
-    pub(super) metadata: Metadata,
+    pub(super) item: Held,
+    pub(super) metadata: Arc<Metadata>,
 }
 
 /// Reads a secret's metadata and names the secret in the audit record.
 pub(super) async fn find(cx: &mut Cx, name: &str) -> Result<Option<Found>, Error> {
-    let item = cx.get(&meta_key(name)).await?;
-    noted(cx, item)
+    let found = cx.document(&meta_key(name), Metadata::parse).await?;
+    Ok(found.map(|(item, metadata)| noted(cx, item, metadata)))
 }
 
 /// The same, with the mount's configuration of the same instant.
 pub(super) async fn find_with_config(cx: &mut Cx, name: &str) -> Result<(Option<Found>, Config), Error> {
     let mut items = cx.get_many(&[config::KEY, &meta_key(name)]).await?;
-    let found = noted(cx, items.pop().flatten())?;
+    let found = match items.pop().flatten() {
+        Some(item) => Some(noted(cx, item.held().clone(), Arc::new(Metadata::parse(item.bytes())?))),
+        None => None,
+    };
     Ok((found, Config::read(items.pop().flatten().as_ref())?))
 }
 
-fn noted(cx: &mut Cx, item: Option<Item>) -> Result<Option<Found>, Error> {
-    let Some(item) = item else { return Ok(None) };
-    let metadata = Metadata::read(&item)?;
+fn noted(cx: &mut Cx, item: Held, metadata: Arc<Metadata>) -> Found {
     cx.note_secret(&metadata.uid);
-    Ok(Some(Found { item, metadata }))
+    Found { item, metadata }
 }
 
 /// Where a secret's metadata stands below the mount.
 pub(super) fn meta_key(name: &str) -> String {
-    format!("meta/{name}")
+    ["meta/", name].concat()
 }
 
 /// A secret's metadata with one of its versions.
@@ -172,7 +173,7 @@ pub(super) async fn add_version(
     new: NewData<'_>,
 ) -> Result<Reply, Error> {
     let (item, mut metadata) = match found {
-        Some(found) => (Some(found.item), found.metadata),
+        Some(found) => (Some(found.item), Arc::unwrap_or_clone(found.metadata)),
         None => (None, Metadata::new(cx.make_id()?, cx.now())),
     };
     cx.note_secret(&metadata.uid);

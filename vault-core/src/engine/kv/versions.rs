@@ -2,12 +2,13 @@
 
 use super::secret::{find, name_to_write, remove_data};
 use crate::{cx::Cx, engine::Call, error::Error, limits, request::Reply};
+use std::sync::Arc;
 
 pub(super) async fn delete_versions(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let numbers = numbers_of(&call)?;
     let Some(mut found) = find(cx, name_to_write(&call)?).await? else { return Ok(Reply::empty()) };
-    if found.metadata.delete(&numbers, cx.now()) {
-        cx.replace_json(&found.item, &found.metadata)?;
+    if Arc::make_mut(&mut found.metadata).delete(&numbers, cx.now()) {
+        cx.replace_json(&found.item, &*found.metadata)?;
     }
     Ok(Reply::empty())
 }
@@ -16,8 +17,8 @@ pub(super) async fn undelete_versions(cx: &mut Cx, call: Call<'_>) -> Result<Rep
     let numbers = numbers_of(&call)?;
     cx.note_operation("undelete");
     let Some(mut found) = find(cx, name_to_write(&call)?).await? else { return Ok(Reply::empty()) };
-    if found.metadata.undelete(&numbers) {
-        cx.replace_json(&found.item, &found.metadata)?;
+    if Arc::make_mut(&mut found.metadata).undelete(&numbers) {
+        cx.replace_json(&found.item, &*found.metadata)?;
     }
     Ok(Reply::empty())
 }
@@ -27,9 +28,9 @@ pub(super) async fn destroy_versions(cx: &mut Cx, call: Call<'_>) -> Result<Repl
     let numbers = numbers_of(&call)?;
     cx.note_operation("destroy");
     let Some(mut found) = find(cx, name_to_write(&call)?).await? else { return Ok(Reply::empty()) };
-    if found.metadata.destroy(&numbers) {
+    if Arc::make_mut(&mut found.metadata).destroy(&numbers) {
         remove_data(cx, &found.metadata, &numbers).await?;
-        cx.replace_json(&found.item, &found.metadata)?;
+        cx.replace_json(&found.item, &*found.metadata)?;
     }
     Ok(Reply::empty())
 }
