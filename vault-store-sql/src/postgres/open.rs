@@ -1,9 +1,8 @@
 //! Opening: is it there, may it be trusted with what is acknowledged, are its tables of our time.
 
-use super::{Postgres, address};
+use super::{Postgres, address, fault::Fault, migrate, pool::Pool, trust, upkeep};
 use secrethub_core::error::BoxError;
-use sqlx::{PgPool, postgres::PgPoolOptions};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// How to open a database, beyond where it is.
 #[derive(Clone, Copy, Debug)]
@@ -32,25 +31,36 @@ pub enum OpenError {
     Refused(String),
 }
 
+impl From<Fault> for OpenError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Unsent(error) => match error.downcast::<sqlx::Error>() {
+                Ok(error) => Self::from(*error),
+                Err(other) => Self::Unreachable(other),
+            },
+            Fault::Lost(error) => Self::Unreachable(error),
+            Fault::Refused(error) => Self::Refused(error.to_string()),
+            Fault::Garbled(what) => Self::Refused(what),
+        }
+    }
+}
+
 impl From<sqlx::Error> for OpenError {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|error| error.code());
-        // 53300 too_many_connections; class 57: shutting down, starting up.
+        // 53300 too_many_connections; class 57P: shutting down, starting up.
         let is_busy = code.is_some_and(|code| code == "53300" || code.starts_with("57P"));
         match error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => Self::Unreachable(error.into()),
+            sqlx::Error::Io(_) => Self::Unreachable(error.into()),
             _ if is_busy => Self::Unreachable(error.into()),
             _ => Self::Refused(error.to_string()),
         }
     }
 }
 
-/// How long a connection may take at the start.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
-
 impl Postgres {
-    /// Connects to `postgres://user:password@host:port/database` and makes the tables if they are missing. Refuses a
-    /// server that does not write to disk before it answers.
+    /// Connects to `postgres://user:password@host:port/database` and makes or migrates the tables if need be. Refuses a
+    /// server that would lose what it acknowledges.
     pub async fn open(url: &str, options: Options) -> Result<Arc<Self>, OpenError> {
         let connect = address::parse(url)?;
         if let Some(how) = address::unprotected(&connect) {
@@ -59,23 +69,21 @@ impl Postgres {
                 "the connection to PostgreSQL {how}: add sslmode=verify-full and sslrootcert=FILE to its URL"
             );
         }
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections)
-            .acquire_timeout(CONNECT_MAX)
-            .connect_with(connect)
-            .await?;
-        check_durability(&pool).await?;
-        super::make_tables(&pool).await?;
+        let pool = Pool::new(connect, options.connections);
+        let lease = trust::check(pool.acquire().await?).await?;
+        migrate::migrate(lease, options.read_only).await?.put_back();
+        if !options.read_only {
+            upkeep::once(&pool).await.map_err(|error| OpenError::Refused(cause(&error)))?;
+            tokio::spawn(upkeep::run(Arc::downgrade(&pool)));
+        }
         Ok(Arc::new(Self { pool, read_only: options.read_only }))
     }
 }
 
-async fn check_durability(pool: &PgPool) -> Result<(), OpenError> {
-    let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(pool).await?;
-    match fsync.as_str() {
-        "on" => Ok(()),
-        _ => Err(OpenError::Refused(
-            "the server has fsync = off and would lose acknowledged commits; turn it on".to_owned(),
-        )),
+/// An error with what caused it, in one line.
+fn cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", cause(source)),
+        None => error.to_string(),
     }
 }

@@ -1,28 +1,33 @@
 //! The table `audit_logs`.
 
-use super::{BACKEND, array, refused};
-use crate::columns::{AUDIT_COLUMNS, unreadable};
+use super::{
+    BACKEND,
+    fault::Fault,
+    pool::Pool,
+    read::array,
+    statement::{self, Statement, Value},
+};
+use crate::columns::unreadable;
 use secrethub_core::{
     audit::{AuditPage, AuditQuery, AuditRow, Columns, Cursor, Head, Linked, Status},
     id::{BootId, Timestamp},
     limits,
     store::{Range, StoreError},
 };
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row, postgres::PgRow};
+use sqlx::{Row, postgres::PgRow};
+use std::{sync::Arc, time::Duration};
 
-/// Appends records in one statement.
-pub(super) async fn append(db: &mut PgConnection, records: &[Linked]) -> Result<(), sqlx::Error> {
-    if records.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "INSERT INTO audit_logs ({AUDIT_COLUMNS}) SELECT * FROM unnest($1::text[], $2::text[], $3::text[],
-         $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-         $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bytea[], $17::bigint[], $18::bytea[],
-         $19::bytea[])"
-    );
+/// How long the server may look through the log for a page.
+const SEARCH_MAX: Duration = Duration::from_secs(30);
+
+/// The columns as they are read. The session's time zone and style of dates have no say in how a time is written.
+const SELECT: &str = "SELECT (extract(epoch FROM timestamp) * 1000000)::bigint, operation, secret_id, client_ip, status,
+    actor, accessor, path, mount, user_agent, rule, request_id, lease_id, error, elapsed_us, chain, seq, canonical, link
+    FROM audit_logs WHERE ";
+
+/// Adds the arguments that carry records, in the order in which `secrethub_commit` takes them.
+pub(super) fn with_records(statement: Statement, records: &[Linked]) -> Statement {
     type Text = fn(&Columns) -> Option<&str>;
-    // In the order of AUDIT_COLUMNS, after the timestamp and up to the numbers.
     let texts: [Text; 13] = [
         |c| Some(&c.operation),
         |c| c.secret_id.as_deref(),
@@ -40,105 +45,136 @@ pub(super) async fn append(db: &mut PgConnection, records: &[Linked]) -> Result<
     ];
     let all = || records.iter();
     let times: Vec<String> = all().map(|r| r.record.columns.timestamp.to_rfc3339()).collect();
-    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(times);
+    let mut statement = statement.array("timestamptz[]", times.iter().map(|time| Value::Text(time)));
     for text in texts {
-        query = query.bind(all().map(|r| text(&r.record.columns)).collect::<Vec<_>>());
+        statement = statement.sql(",").array("text[]", all().map(|r| text(&r.record.columns).into()));
     }
-    query
-        .bind(all().map(|r| r.record.columns.elapsed_us.cast_signed()).collect::<Vec<_>>())
-        .bind(all().map(|r| r.record.chain.0.as_slice()).collect::<Vec<_>>())
-        .bind(all().map(|r| r.record.seq.cast_signed()).collect::<Vec<_>>())
-        .bind(all().map(|r| r.canonical.as_slice()).collect::<Vec<_>>())
-        .bind(all().map(|r| r.link.as_slice()).collect::<Vec<_>>())
-        .execute(db)
-        .await
-        .map(drop)
+    statement
+        .sql(",")
+        .array("bigint[]", all().map(|r| Value::Int(r.record.columns.elapsed_us.cast_signed())))
+        .sql(",")
+        .array("bytea[]", all().map(|r| Value::Bytes(&r.record.chain.0)))
+        .sql(",")
+        .array("bigint[]", all().map(|r| Value::Int(r.record.seq.cast_signed())))
+        .sql(",")
+        .array("bytea[]", all().map(|r| Value::Bytes(&r.canonical)))
+        .sql(",")
+        .array("bytea[]", all().map(|r| Value::Bytes(&r.link)))
 }
 
 /// Rows of one chain in sequence.
 pub(super) async fn read(
-    pool: &PgPool,
+    pool: &Arc<Pool>,
     chain: BootId,
     from: u64,
     limit: usize,
 ) -> Result<Vec<AuditRow>, StoreError> {
     let Ok(from) = i64::try_from(from) else { return Ok(Vec::new()) };
-    let sql = format!(
-        "SELECT {AUDIT_COLUMNS} FROM audit_logs WHERE chain = $1 AND seq >= $2 ORDER BY seq LIMIT $3"
-    );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(chain.0.to_vec()).bind(from).bind(count(limit));
-    let rows = query.fetch_all(pool).await.map_err(refused)?;
-    rows.iter().map(row_of).collect()
+    let statement = Statement::within(SEARCH_MAX)
+        .sql(SELECT)
+        .sql("chain = ")
+        .value(Value::Bytes(&chain.0))
+        .sql(" AND seq >= ")
+        .value(from.into())
+        .sql(" ORDER BY seq LIMIT ")
+        .value(count(limit));
+    rows(pool, statement).await
 }
 
-/// One page of a search, newest first. A filter that is not set is NULL and holds for every row.
+/// One page of a search, newest first.
 pub(super) async fn search(
-    pool: &PgPool,
+    pool: &Arc<Pool>,
     query: &AuditQuery,
     after: Option<Cursor>,
     limit: usize,
 ) -> Result<AuditPage, StoreError> {
-    let sql = format!(
-        "SELECT {AUDIT_COLUMNS} FROM audit_logs
-         WHERE ($1::text IS NULL OR timestamp >= $1) AND ($2::text IS NULL OR timestamp < $2)
-         AND ($3::text IS NULL OR (timestamp, chain, seq) < ($3, $4::bytea, $5::bigint))
-         AND ($6::text IS NULL OR actor = $6) AND ($7::text IS NULL OR operation = $7)
-         AND ($8::text IS NULL OR status = $8) AND ($9::text IS NULL OR secret_id = $9)
-         AND ($10::text IS NULL OR request_id = $10)
-         AND ($11::text IS NULL OR path >= $11) AND ($12::text IS NULL OR path < $12)
-         ORDER BY timestamp DESC, chain DESC, seq DESC LIMIT $13"
-    );
+    let mut statement = Statement::within(SEARCH_MAX).sql(SELECT).sql("true");
+    let (from, to) = (query.from.map(Timestamp::to_rfc3339), query.to.map(Timestamp::to_rfc3339));
     let paths = query.path.as_deref().map(Range::prefix);
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(query.from.map(Timestamp::to_rfc3339))
-        .bind(query.to.map(Timestamp::to_rfc3339))
-        .bind(after.map(|after| after.timestamp.to_rfc3339()))
-        .bind(after.map(|after| after.chain.0.to_vec()))
-        .bind(after.map(|after| after.seq.cast_signed()))
-        .bind(&query.actor)
-        .bind(&query.operation)
-        .bind(query.status.map(Status::as_str))
-        .bind(&query.secret_id)
-        .bind(&query.request_id)
-        .bind(paths.as_ref().map(|paths| paths.from.clone()))
-        .bind(paths.and_then(|paths| paths.to))
-        .bind(count(limit))
-        .fetch_all(pool)
-        .await
-        .map_err(refused)?;
-    Ok(AuditPage::new(rows.iter().map(row_of).collect::<Result<_, _>>()?, limit))
+    let filters: [(&'static str, Option<&str>); 8] = [
+        (" AND timestamp >= ", from.as_deref()),
+        (" AND timestamp < ", to.as_deref()),
+        (" AND actor = ", query.actor.as_deref()),
+        (" AND operation = ", query.operation.as_deref()),
+        (" AND status = ", query.status.map(Status::as_str)),
+        (" AND secret_id = ", query.secret_id.as_deref()),
+        (" AND request_id = ", query.request_id.as_deref()),
+        (" AND path >= ", paths.as_ref().map(|paths| paths.from.as_str())),
+    ];
+    for (sql, value) in filters {
+        if let Some(value) = value {
+            statement = statement.sql(sql).value(value.into());
+        }
+    }
+    if let Some(to) = paths.as_ref().and_then(|paths| paths.to.as_deref()) {
+        statement = statement.sql(" AND path < ").value(to.into());
+    }
+    if let Some(after) = after {
+        statement = statement
+            .sql(" AND (timestamp, chain, seq) < (")
+            .value(Value::Text(&after.timestamp.to_rfc3339()))
+            .sql(",")
+            .value(Value::Bytes(&after.chain.0))
+            .sql(",")
+            .value(after.seq.cast_signed().into())
+            .sql(")");
+    }
+    let statement =
+        statement.sql(" ORDER BY timestamp DESC, chain DESC, seq DESC LIMIT ").value(count(limit));
+    Ok(AuditPage::new(rows(pool, statement).await?, limit))
 }
 
-/// First and last of every chain.
-pub(super) async fn heads(pool: &PgPool) -> Result<Vec<Head>, StoreError> {
-    let sql = "SELECT chain, min(seq), max(seq) FROM audit_logs GROUP BY chain ORDER BY chain";
-    let rows = sqlx::query(sql).fetch_all(pool).await.map_err(refused)?;
+/// First and last of every chain. Steps from chain to chain through the index: the log may be long, its chains are few.
+pub(super) async fn heads(pool: &Arc<Pool>) -> Result<Vec<Head>, StoreError> {
+    let statement = Statement::within(SEARCH_MAX).sql(
+        "WITH RECURSIVE chains AS (
+            (SELECT chain FROM audit_logs ORDER BY chain LIMIT 1)
+            UNION ALL
+            SELECT (SELECT chain FROM audit_logs WHERE chain > chains.chain ORDER BY chain LIMIT 1)
+            FROM chains WHERE chains.chain IS NOT NULL)
+        SELECT chain, (SELECT min(seq) FROM audit_logs a WHERE a.chain = chains.chain),
+            (SELECT max(seq) FROM audit_logs a WHERE a.chain = chains.chain)
+        FROM chains WHERE chain IS NOT NULL ORDER BY chain",
+    );
+    let rows = pool.read(SEARCH_MAX, statement).await.map_err(Fault::into_store)?;
     let head = |row: &PgRow| {
         Ok(Head { chain: BootId(array(row, 0)?), first: number(row, 1)?, last: number(row, 2)? })
     };
     rows.iter().map(head).collect()
 }
 
-/// Removes the oldest rows of a chain below a number.
-pub(super) async fn prune(pool: &PgPool, chain: BootId, below: u64, limit: usize) -> Result<u64, StoreError> {
-    let sql = "DELETE FROM audit_logs WHERE chain = $1 AND seq IN
-        (SELECT seq FROM audit_logs WHERE chain = $1 AND seq < $2 ORDER BY seq LIMIT $3)";
-    let done = sqlx::query(sql)
-        .bind(chain.0.to_vec())
-        .bind(i64::try_from(below).unwrap_or(i64::MAX))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .execute(pool)
-        .await
-        .map_err(refused)?;
-    Ok(done.rows_affected())
+/// Removes the oldest rows of a chain below a number. Asked twice, it removes no more than it should: nothing above.
+pub(super) async fn prune(
+    pool: &Arc<Pool>,
+    chain: BootId,
+    below: u64,
+    limit: usize,
+) -> Result<u64, StoreError> {
+    let statement = Statement::within(SEARCH_MAX)
+        .sql("WITH doomed AS (SELECT seq FROM audit_logs WHERE chain = ")
+        .value(Value::Bytes(&chain.0))
+        .sql(" AND seq < ")
+        .value(statement::number(below))
+        .sql(" ORDER BY seq LIMIT ")
+        .value(statement::number(limit))
+        .sql("), gone AS (DELETE FROM audit_logs USING doomed WHERE audit_logs.seq = doomed.seq AND chain = ")
+        .value(Value::Bytes(&chain.0))
+        .sql(" RETURNING 1) SELECT count(*) FROM gone");
+    let rows = pool.write(SEARCH_MAX, statement).await.map_err(Fault::into_store)?;
+    rows.first().map_or(Ok(0), |row| number(row, 0))
 }
 
-/// A row by the order of [`AUDIT_COLUMNS`].
+async fn rows(pool: &Arc<Pool>, statement: Statement) -> Result<Vec<AuditRow>, StoreError> {
+    let rows = pool.read(SEARCH_MAX, statement).await.map_err(Fault::into_store)?;
+    rows.iter().map(row_of).collect()
+}
+
+/// A row in the order of [`SELECT`].
 fn row_of(row: &PgRow) -> Result<AuditRow, StoreError> {
     let text = |at: usize| row.try_get::<Option<String>, _>(at).map_err(refused);
     let given = |at: usize| row.try_get::<String, _>(at).map_err(refused);
     let columns = Columns {
-        timestamp: Timestamp::from_rfc3339(&given(0)?).ok_or_else(|| unreadable(BACKEND, "timestamp"))?,
+        timestamp: Timestamp(number(row, 0)?),
         operation: given(1)?,
         secret_id: text(2)?,
         client_ip: text(3)?,
@@ -159,10 +195,14 @@ fn row_of(row: &PgRow) -> Result<AuditRow, StoreError> {
     Ok(AuditRow { chain, seq, columns, canonical, link: array(row, 18)? })
 }
 
+fn refused(error: sqlx::Error) -> StoreError {
+    Fault::of(error).into_store()
+}
+
 fn number(row: &PgRow, at: usize) -> Result<u64, StoreError> {
     row.try_get::<i64, _>(at).map(i64::cast_unsigned).map_err(refused)
 }
 
-fn count(limit: usize) -> i64 {
-    i64::try_from(limit.min(limits::AUDIT_PAGE_MAX)).unwrap_or(i64::MAX)
+fn count(limit: usize) -> Value<'static> {
+    statement::number(limit.min(limits::AUDIT_PAGE_MAX))
 }

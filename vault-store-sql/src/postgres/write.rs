@@ -1,135 +1,98 @@
-//! One batch, one transaction: lock, judge, write, commit. A deadlock or a lost race for an absent key starts over.
+//! One batch, one round trip: a call of the function `secrethub_commit`, which locks, judges and writes, and is itself
+//! the transaction.
+//!
+//! Judging here, between a lock and a write of our own, took five round trips and more (begin, locks, changes, records,
+//! commit); the rows stayed locked for all of them, so nodes that share a key waited for each other's wire. Through the
+//! function the locks are held for the server's own time. docs/performance.md has both figures.
 
-use super::{refused, rows, unavailable};
-use secrethub_core::{
-    id::Rev,
-    store::{
-        Batch, CommitError, Key, Op, StoreError,
-        judge::{Verdict, judge},
-    },
+use super::{
+    fault::{Fault, unavailable},
+    pool::Pool,
+    rows::with_records,
+    statement::{Statement, Value},
 };
-use sqlx::{PgConnection, PgPool, Row};
-use std::collections::HashMap;
+use secrethub_core::store::{Batch, CommitError, Key, Op};
+use sqlx::Row;
+use std::{sync::Arc, time::Duration};
 
 /// Times a batch starts over. Each time somebody else got on.
-const ATTEMPTS: usize = 64;
+const ATTEMPTS: u8 = 32;
+/// How long the server may work on a batch, and wait for a lock on the way. Waiting for a standby is not counted.
+const COMMIT_MAX: Duration = Duration::from_secs(5);
+const LOCK_MAX: Duration = Duration::from_secs(4);
 
-/// How one attempt ended without an answer of its own.
-enum Stop {
-    /// Nothing was done; somebody was faster with an absent key, or the server broke a deadlock.
-    Again,
-    Answer(CommitError),
-}
-
-impl From<sqlx::Error> for Stop {
-    fn from(error: sqlx::Error) -> Self {
-        // 40001 serialization_failure, 40P01 deadlock_detected: https://www.postgresql.org/docs/current/errcodes-appendix.html
-        let code = error.as_database_error().and_then(|error| error.code());
-        match code.as_deref() {
-            Some("40001" | "40P01") => Self::Again,
-            _ => Self::Answer(CommitError::NotApplied(refused(error))),
-        }
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Answer(CommitError::NotApplied(error))
-    }
-}
-
-pub(super) async fn apply(pool: &PgPool, batch: &Batch) -> Result<(), CommitError> {
-    for _ in 0..ATTEMPTS {
-        match attempt(pool, batch).await {
-            Ok(()) => return Ok(()),
-            Err(Stop::Answer(error)) => return Err(error),
-            Err(Stop::Again) => {}
-        }
+/// Commits a batch. The bound on attempts is also one in time, as the pauses between them are short.
+pub(super) async fn apply(pool: &Arc<Pool>, batch: &Batch) -> Result<(), CommitError> {
+    for attempt in 0..ATTEMPTS {
+        let rows = match pool.write(COMMIT_MAX, statement(batch)).await {
+            Err(fault) if fault.is_lost_race() => {
+                tokio::time::sleep(pause(batch, attempt)).await;
+                continue;
+            }
+            answer => answer.map_err(Fault::into_commit)?,
+        };
+        let losers: Result<Vec<Key>, CommitError> = rows
+            .iter()
+            .map(|row| {
+                let name: &str = row.try_get(0).map_err(|error| Fault::of(error).into_commit())?;
+                Ok(Key::new(name)?)
+            })
+            .collect();
+        return match losers? {
+            keys if keys.is_empty() => Ok(()),
+            keys => Err(CommitError::Conflict { keys }),
+        };
     }
     Err(CommitError::NotApplied(unavailable("others were faster every time")))
 }
 
-async fn attempt(pool: &PgPool, batch: &Batch) -> Result<(), Stop> {
-    let mut tx = pool.begin().await?;
-    let found = lock(&mut tx, batch).await?;
-    match judge(batch, |key| found.get(key.as_str()).copied()) {
-        Verdict::Applied => return Ok(tx.rollback().await?),
-        Verdict::Conflict(keys) => {
-            tx.rollback().await?;
-            return Err(Stop::Answer(CommitError::Conflict { keys }));
-        }
-        Verdict::Apply => {}
-    }
-    write(&mut tx, batch, &found).await?;
-    rows::append(&mut tx, batch.records()).await?;
-    tx.commit().await.map_err(|error| Stop::Answer(CommitError::Unknown(error.into())))
+/// Longer each time, and different for each batch, whose id is random: who collided once does not collide again.
+fn pause(batch: &Batch, attempt: u8) -> Duration {
+    let random = batch.id().0[usize::from(attempt) % 16];
+    let most = 1_u64 << attempt.min(5);
+    Duration::from_micros(most * 1_000 * u64::from(random) / 256)
 }
 
-/// Locks every row that is there, in key order, and answers their revisions. Neighbours that need the same lock share
-/// a statement; guards share their rows with other guards.
-async fn lock(db: &mut PgConnection, batch: &Batch) -> Result<HashMap<String, Rev>, Stop> {
-    const UPDATE: &str = "SELECT key, rev FROM kv WHERE key = ANY($1) ORDER BY key FOR UPDATE";
-    const SHARE: &str = "SELECT key, rev FROM kv WHERE key = ANY($1) ORDER BY key FOR SHARE";
+fn statement(batch: &Batch) -> Statement {
     let ops: Vec<(&Key, &Op)> = batch.ops().collect();
-    let mut found = HashMap::with_capacity(ops.len());
-    for run in ops.chunk_by(|(_, a), (_, b)| a.writes() == b.writes()) {
-        let sql = if run[0].1.writes() { UPDATE } else { SHARE };
-        let names: Vec<&str> = run.iter().map(|(key, _)| key.as_str()).collect();
-        for row in sqlx::query(sql).bind(&names).fetch_all(&mut *db).await? {
-            found.insert(row.try_get(0)?, Rev(super::array(&row, 1)?));
-        }
-    }
-    Ok(found)
+    let statement = Statement::within(COMMIT_MAX)
+        .durable(LOCK_MAX)
+        .sql("SELECT secrethub_commit(")
+        .value(Value::Bytes(&batch.id().0))
+        .sql(",")
+        .array("text[]", ops.iter().map(|(key, _)| Value::Text(key.as_str())))
+        .sql(",")
+        .array("bytea[]", ops.iter().map(|(_, op)| expect(op)))
+        .sql(",")
+        .array("bytea[]", ops.iter().map(|(_, op)| value(op)))
+        .sql(",")
+        .array("boolean[]", ops.iter().map(|(_, op)| Value::Text(if op.writes() { "f" } else { "t" })))
+        .sql(",")
+        .array("int[]", runs(&ops).into_iter().map(Value::Int))
+        .sql(",");
+    with_records(statement, batch.records()).sql(")")
 }
 
-async fn write(db: &mut PgConnection, batch: &Batch, found: &HashMap<String, Rev>) -> Result<(), Stop> {
-    let (mut new, mut old, mut gone) = (Columns::default(), Columns::default(), Vec::new());
-    for (key, op) in batch.ops().filter(|(_, op)| op.writes()) {
-        match op.value() {
-            Some(value) if found.contains_key(key.as_str()) => old.push(key, value.as_bytes()),
-            Some(value) => new.push(key, value.as_bytes()),
-            None => gone.push(key.as_str()),
-        }
+/// The revision that the key must have.
+fn expect(op: &Op) -> Value<'_> {
+    match op {
+        Op::Create(_) => Value::Null,
+        Op::Put(_) => Value::Bytes(&[]),
+        Op::Replace(rev, _) | Op::Remove(rev) | Op::Guard(rev) => Value::Bytes(&rev.0),
     }
-    let rev = batch.id().0.to_vec();
-    if !new.keys.is_empty() && new.insert(db, &rev).await? != new.keys.len() as u64 {
-        return Err(Stop::Again);
-    }
-    if !old.keys.is_empty() {
-        old.update(db, &rev).await?;
-    }
-    if !gone.is_empty() {
-        sqlx::query("DELETE FROM kv WHERE key = ANY($1)").bind(&gone).execute(db).await?;
-    }
-    Ok(())
 }
 
-/// Keys and values side by side, as `unnest` takes them.
-#[derive(Default)]
-struct Columns<'a> {
-    keys: Vec<&'a str>,
-    values: Vec<&'a [u8]>,
+fn value(op: &Op) -> Value<'_> {
+    op.value().map_or(Value::Null, |value| Value::Bytes(value.as_bytes()))
 }
 
-impl<'a> Columns<'a> {
-    fn push(&mut self, key: &'a Key, value: &'a [u8]) {
-        self.keys.push(key.as_str());
-        self.values.push(value);
-    }
-
-    /// Claims absent keys, in key order. Fewer rows than keys: somebody was faster.
-    async fn insert(&self, db: &mut PgConnection, rev: &[u8]) -> Result<u64, sqlx::Error> {
-        let sql = r#"INSERT INTO kv (key, rev, value)
-            SELECT k, $1, v FROM unnest($2::text[], $3::bytea[]) AS t (k, v) ORDER BY k COLLATE "C"
-            ON CONFLICT (key) DO NOTHING"#;
-        let done = sqlx::query(sql).bind(rev).bind(&self.keys).bind(&self.values).execute(db).await?;
-        Ok(done.rows_affected())
-    }
-
-    /// Changes rows that are locked already.
-    async fn update(&self, db: &mut PgConnection, rev: &[u8]) -> Result<(), sqlx::Error> {
-        let sql = "UPDATE kv SET rev = $1, value = t.v
-            FROM unnest($2::text[], $3::bytea[]) AS t (k, v) WHERE kv.key = t.k";
-        sqlx::query(sql).bind(rev).bind(&self.keys).bind(&self.values).execute(db).await.map(drop)
-    }
+/// The last positions, from 1, of neighbours that need the same lock.
+fn runs(ops: &[(&Key, &Op)]) -> Vec<i64> {
+    let mut last = 0;
+    let same = |(_, a): &(&Key, &Op), (_, b): &(&Key, &Op)| a.writes() == b.writes();
+    let end = |run: &[(&Key, &Op)]| {
+        last += i64::try_from(run.len()).unwrap_or(i64::MAX);
+        last
+    };
+    ops.chunk_by(same).map(end).collect()
 }
