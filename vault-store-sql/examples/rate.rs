@@ -1,4 +1,5 @@
-//! Rows a second that merged commits reach on this disk, and bytes a row: `cargo run --release --example rate`.
+//! Rows a second that merged commits reach, and what reading costs: `cargo run --release --example rate [postgres://…]`;
+//! without a URL on SQLite, on this disk.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,11 +10,11 @@
 
 use secrethub_core::{
     audit::Columns,
-    store::{Batch, Key, Limit, Range, Sealed, Store},
+    store::{Backend, Batch, Key, Limit, Range, Sealed},
     testing::store::{columns, linked, rev},
 };
-use secrethub_store_sql::sqlite::Sqlite;
-use std::time::Instant;
+use secrethub_store_sql::{postgres::Postgres, sqlite::Sqlite};
+use std::{sync::Arc, time::Instant};
 
 /// What the lane would commit for so many reads: their records and its witness.
 fn batch(from: u64, records: u64) -> Batch {
@@ -39,34 +40,43 @@ fn batch(from: u64, records: u64) -> Batch {
     batch
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    let folder = tempfile::tempdir_in(".").unwrap();
-    let path = folder.path().join("rate.db");
-    let store = Sqlite::open(&path).unwrap();
-    let mut next = 1;
+/// The same for so many writes: two entries each.
+fn writes(from: u64, requests: u64) -> Batch {
+    let mut batch = batch(from, requests);
+    for n in from..from + requests {
+        let entry = |name: &str| Key::new(format!("ns/0/m/1/{name}/{n}")).unwrap();
+        batch.create(entry("meta"), Sealed::from_stored(vec![7; 300])).unwrap();
+        batch.create(entry("v"), Sealed::from_stored(vec![7; 300])).unwrap();
+    }
+    batch
+}
+
+async fn commits(store: &dyn Backend, what: &str, next: &mut u64, make: fn(u64, u64) -> Batch) {
     for records in [1, 16, 64, 256, 1_024] {
-        let rounds = (40_000 / (records + 100)).max(30);
-        let batches: Vec<Batch> = (0..rounds).map(|round| batch(next + round * records, records)).collect();
-        next += rounds * records;
+        let rounds = (20_000 / (records + 100)).max(20);
+        let batches: Vec<Batch> = (0..rounds).map(|round| make(*next + round * records, records)).collect();
+        *next += rounds * records;
         let start = Instant::now();
         for batch in &batches {
             store.commit(batch).await.unwrap();
         }
         let seconds = start.elapsed().as_secs_f64();
         let (commits, rows) = (rounds as f64 / seconds, (rounds * records) as f64 / seconds);
-        println!("{records:>5} rows a commit: {commits:>6.0} commits/s {rows:>7.0} rows/s");
+        println!("{records:>5} {what} a commit: {commits:>6.0} commits/s {rows:>7.0} {what}/s");
     }
+}
+
+async fn reads(store: &dyn Backend) {
     let keys: Vec<Key> = (0..1_000).map(|n| Key::new(format!("k/{n}")).unwrap()).collect();
     let mut fill = Batch::new(rev());
     keys.iter().for_each(|key| fill.put(key.clone(), Sealed::from_stored(vec![7; 300])).unwrap());
     store.commit(&fill).await.unwrap();
     for (what, count) in [("1 key", 1), ("4 keys", 4)] {
         let start = Instant::now();
-        for n in 0..50_000 {
+        for n in 0..10_000 {
             store.get(&keys[n % 900..n % 900 + count]).await.unwrap();
         }
-        println!("get of {what}: {:.1} us", start.elapsed().as_secs_f64() * 1e6 / 50_000.0);
+        println!("get of {what}: {:.1} us", start.elapsed().as_secs_f64() * 1e6 / 10_000.0);
     }
     let start = Instant::now();
     let page = store.scan(Range::prefix("k/"), Limit::entries(1_000)).await.unwrap();
@@ -75,6 +85,23 @@ async fn main() {
         page.len(),
         start.elapsed().as_secs_f64() * 1e6 / page.len() as f64
     );
-    drop(store);
-    println!("{} bytes a row", std::fs::metadata(&path).unwrap().len() / next);
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let folder = tempfile::tempdir_in(".").unwrap();
+    let path = folder.path().join("rate.db");
+    let store: Arc<dyn Backend> = match std::env::args().nth(1) {
+        Some(url) => Postgres::open(&url, Default::default()).await.unwrap(),
+        None => Sqlite::open(&path).unwrap(),
+    };
+    let mut next = 1;
+    commits(&*store, "reads", &mut next, batch).await;
+    let rows = next;
+    drop(store.get(&[]).await);
+    if let Ok(file) = std::fs::metadata(&path) {
+        println!("{} bytes a row", file.len() / rows);
+    }
+    commits(&*store, "writes", &mut next, writes).await;
+    reads(&*store).await;
 }

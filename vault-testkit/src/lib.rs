@@ -10,8 +10,10 @@
 
 pub mod mongo;
 pub mod postgres;
+pub mod proxy;
 pub mod server;
 
 pub use mongo::Mongo;
-pub use postgres::Cluster;
+pub use postgres::{Cluster, Setup};
+pub use proxy::{Proxy, Wire};
 pub use server::{Server, Settings};

@@ -1,7 +1,9 @@
-//! The store battery on a real PostgreSQL server.
+//! The store on a real PostgreSQL server: the battery, and what is PostgreSQL's own.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod outage;
+#[path = "../support/mod.rs"]
 mod support;
 
 use secrethub_core::testing::store::{Case, Shared};
