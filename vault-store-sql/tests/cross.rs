@@ -13,15 +13,17 @@ use secrethub_core::{
         store::{Shared, columns, linked, rev},
     },
 };
+use secrethub_store_mongo::Mongo;
 use secrethub_store_sql::{
     postgres::{Options, Postgres},
     sqlite::Sqlite,
 };
+use secrethub_testkit::Mongo as Server;
 use std::{
     collections::HashMap,
     fmt::Debug,
     hash::{BuildHasher, Hasher, RandomState},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 const NAMES: [&str; 10] =
@@ -199,14 +201,21 @@ async fn agree<T: Debug + PartialEq>(stores: &[Shared], ask: impl AsyncFn(Shared
     expect
 }
 
+fn mongo() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(Server::start)
+}
+
 fn run(number: u64) {
     support::block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let database = support::Database::create(&format!("cross_{number}")).await;
-        let stores: [Shared; 3] = [
+        let url = mongo().url(&format!("cross_{}_{number}", std::process::id()));
+        let stores: [Shared; 4] = [
             Arc::new(Memory::default()),
             Sqlite::open(&folder.path().join("cross.db")).unwrap(),
             Postgres::open(&database.url, Options::default()).await.unwrap(),
+            Mongo::open(&url, secrethub_store_mongo::Options::default()).await.unwrap(),
         ];
         let mut run =
             Run { seed: Seed::new(number), seen: Vec::new(), sent: Vec::new(), seq: HashMap::new() };
