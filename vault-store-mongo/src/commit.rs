@@ -5,12 +5,13 @@ use crate::{
     Place,
     document::{binary, number, rev_of},
     error::{DUPLICATE_KEY, WRITE_CONFLICT, bounded, refused, unavailable},
-    retry::{Stop, until_answered},
+    retry::{Pauses, Stop, until_answered},
     rows,
 };
 use mongodb::{
     ClientSession,
     bson::{Bson, Document, doc, oid::ObjectId},
+    error::UNKNOWN_TRANSACTION_COMMIT_RESULT,
     options::{Acknowledgment, ReadConcern, WriteConcern},
 };
 use secrethub_core::{
@@ -22,11 +23,14 @@ use secrethub_core::{
     },
 };
 use std::collections::HashMap;
+use tokio::time::error::Elapsed;
 
 /// Keys of one find. More would do; servers differ in how well they take a long list.
 const KEYS_A_FIND: usize = 512;
 /// Bytes of one command: MongoDB takes 16 MiB, and one value of the largest size must fit beside what came before it.
 const COMMAND_BYTES: usize = VALUE_BYTES_MAX / 2;
+/// Times that a commit without an answer is asked for again.
+const TRIES: u32 = 8;
 /// What a change weighs beside its value: key, revision, names of fields.
 const CHANGE_BYTES: usize = 1_024;
 
@@ -69,11 +73,25 @@ async fn begin(store: &Place) -> Result<ClientSession, Stop> {
     Ok(session)
 }
 
+/// Asks a few times more than the driver does. It is the same transaction, so that asking again is harmless; and one that
+/// nobody ends keeps its locks, against its own re-sending too, until the server's patience is over.
 async fn commit(session: &mut ClientSession) -> Result<(), Stop> {
-    match tokio::time::timeout(REQUEST_DEADLINE, session.commit_transaction()).await {
-        Ok(answer) => answer.map_err(Stop::after_commit),
-        Err(late) => Err(Stop::Answer(CommitError::Unknown(late.into()))),
-    }
+    let asking = async {
+        let mut pauses = Pauses::default();
+        loop {
+            match session.commit_transaction().await {
+                Ok(()) => return Ok(()),
+                Err(lost)
+                    if lost.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) && pauses.count() < TRIES =>
+                {
+                    pauses.wait().await;
+                }
+                Err(error) => return Err(Stop::after_commit(error)),
+            }
+        }
+    };
+    let late = |late: Elapsed| Err(Stop::Answer(CommitError::Unknown(late.into())));
+    tokio::time::timeout(REQUEST_DEADLINE, asking).await.unwrap_or_else(late)
 }
 
 async fn write(store: &Place, session: &mut ClientSession, batch: &Batch) -> Result<(), Stop> {

@@ -8,7 +8,9 @@ pub(crate) const BACKEND: &str = "mongodb";
 
 // https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 pub(crate) const NAMESPACE_EXISTS: i32 = 48;
-pub(crate) const INDEX_OPTIONS_CONFLICT: i32 = 85;
+/// An index of this name or these keys is there, with other options.
+pub(crate) const INDEX_CONFLICTS: [i32; 2] = [85, 86];
+pub(crate) const UNAUTHORIZED: i32 = 13;
 pub(crate) const WRITE_CONFLICT: i32 = 112;
 pub(crate) const DUPLICATE_KEY: i32 = 11_000;
 const SNAPSHOT_TOO_OLD: i32 = 239;

@@ -3,7 +3,7 @@
 use crate::{
     Barrier, Mongo, Place,
     document::number,
-    error::{INDEX_OPTIONS_CONFLICT, NAMESPACE_EXISTS, bounded, code},
+    error::{INDEX_CONFLICTS, NAMESPACE_EXISTS, UNAUTHORIZED, bounded, code},
     read, rows,
 };
 use futures::TryStreamExt;
@@ -68,6 +68,7 @@ impl From<Error> for OpenError {
             ErrorKind::Authentication { .. } | ErrorKind::InvalidTlsConfig { .. } => {
                 Self::Refused(error.to_string().into())
             }
+            _ if code(&error) == Some(UNAUTHORIZED) => Self::Refused(error.to_string().into()),
             _ => Self::Unreachable(error.into()),
         }
     }
@@ -225,7 +226,7 @@ async fn keep_for(store: &Place, ttl: Duration) -> Result<(), OpenError> {
         .partial_filter_expression(rows::ours())
         .build();
     match make_index(store, doc! { "timestamp": 1 }, options).await {
-        Err(error) if code(&error) == Some(INDEX_OPTIONS_CONFLICT) => {
+        Err(error) if code(&error).is_some_and(|code| INDEX_CONFLICTS.contains(&code)) => {
             let seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
             let index = doc! { "name": TTL_INDEX, "expireAfterSeconds": seconds };
             let changed = store.database.run_command(doc! { "collMod": AUDIT, "index": index }).await;

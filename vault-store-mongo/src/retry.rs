@@ -4,7 +4,7 @@
 //! that grow and are drawn at random, within a bound after which the caller is told.
 
 use crate::error::{DUPLICATE_KEY, WRITE_CONFLICT, code, refused, unavailable};
-use mongodb::error::{Error, TRANSIENT_TRANSACTION_ERROR};
+use mongodb::error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR};
 use secrethub_core::{
     limits::REQUEST_DEADLINE,
     store::{CommitError, StoreError},
@@ -33,11 +33,12 @@ pub(crate) enum Stop {
 impl Stop {
     /// For an error before `commitTransaction` was sent: nothing was applied, and nothing will be.
     pub(crate) fn before_commit(error: Error) -> Self {
-        let again = error.contains_label(TRANSIENT_TRANSACTION_ERROR);
+        // Waiting for a server has been the driver's part, and it is over.
+        let waited = matches!(*error.kind, ErrorKind::ServerSelection { .. });
         match code(&error) {
             Some(DUPLICATE_KEY) => Self::Refused,
             Some(WRITE_CONFLICT) => Self::Again(refused(error)),
-            _ if again => Self::Again(refused(error)),
+            _ if error.contains_label(TRANSIENT_TRANSACTION_ERROR) && !waited => Self::Again(refused(error)),
             _ => Self::from(refused(error)),
         }
     }
@@ -60,7 +61,7 @@ pub(crate) async fn until_answered<F>(attempt: impl Fn() -> F) -> Result<(), Com
 where
     F: Future<Output = Result<(), Stop>>,
 {
-    let (start, mut pause) = (Instant::now(), PAUSE_MIN);
+    let (start, mut pauses) = (Instant::now(), Pauses::default());
     loop {
         let source = match attempt().await {
             Ok(()) => return Ok(()),
@@ -71,8 +72,24 @@ where
         if start.elapsed() >= REQUEST_DEADLINE {
             return Err(CommitError::NotApplied(source));
         }
-        tokio::time::sleep(jittered(pause)).await;
-        pause = PAUSE_MAX.min(pause * 2);
+        pauses.wait().await;
+    }
+}
+
+/// Pauses that grow.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses(u32);
+
+impl Pauses {
+    /// How many there were.
+    pub(crate) fn count(&self) -> u32 {
+        self.0
+    }
+
+    pub(crate) async fn wait(&mut self) {
+        let doubled = PAUSE_MIN.saturating_mul(2_u32.saturating_pow(self.0));
+        self.0 = self.0.saturating_add(1);
+        tokio::time::sleep(jittered(doubled.min(PAUSE_MAX))).await;
     }
 }
 

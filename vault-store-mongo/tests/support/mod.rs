@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "every test program uses its own part")]
 
-use mongodb::{Client, Database, bson::Document};
+use mongodb::{Client, Database};
 use secrethub_store_mongo::{Mongo, Options};
 use secrethub_testkit::Mongo as Server;
 use std::sync::{Arc, OnceLock};
@@ -45,8 +45,4 @@ impl Place {
             self.driver().await.drop().await.unwrap();
         }
     }
-}
-
-pub(crate) fn names(documents: &[Document]) -> Vec<&str> {
-    documents.iter().map(|document| document.get_str("name").unwrap()).collect()
 }
