@@ -12,10 +12,10 @@ use secrethub_core::{
     crypto::rustcrypto,
     engine::{ENGINES, Engine, Route},
     store::memory::Memory,
-    system::{AuditDevice, DeviceKeeper, Settings},
+    system::{AuditDevice, DeviceKeeper, Facts, InFlight, LogLevel, Machine, ProcessFacts, Settings},
 };
 use serde_json::{Value, json};
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
 /// Routes whose documented answer in this house is a refusal.
 const REFUSED: &[(Operation, &str, ErrorKind)] = &[
@@ -42,6 +42,30 @@ impl DeviceKeeper for Keeper {
     }
 
     fn keep(&self, _: &[AuditDevice]) {}
+}
+
+/// A machine that says nothing of itself, and logs.
+#[derive(Debug)]
+struct Quiet;
+
+impl Machine for Quiet {
+    fn facts(&self) -> Pin<Box<dyn Future<Output = Result<Facts, secrethub_core::Error>> + Send + '_>> {
+        Box::pin(async { Ok(Facts::default()) })
+    }
+
+    fn process(&self) -> Option<ProcessFacts> {
+        None
+    }
+
+    fn in_flight(&self) -> BTreeMap<String, InFlight> {
+        BTreeMap::new()
+    }
+
+    fn loggers(&self) -> BTreeMap<&'static str, LogLevel> {
+        BTreeMap::from([("core", LogLevel::Info)])
+    }
+
+    fn set_log_level(&self, _: Option<&str>, _: Option<LogLevel>) {}
 }
 
 type Checked<'a> = Pin<Box<dyn Future<Output = Result<(), secrethub_core::Error>> + Send + 'a>>;
@@ -145,7 +169,8 @@ impl House {
 
     async fn build() -> Self {
         let keeper = Some(Arc::new(Keeper) as _);
-        let mut house = Self::open(Settings { device_keeper: keeper, ..Settings::default() }).await;
+        let machine = Some(Arc::new(Quiet) as _);
+        let mut house = Self::open(Settings { device_keeper: keeper, machine, ..Settings::default() }).await;
         let init = house.get("sys/init", json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
         house.share = init["keys"][0].as_str().unwrap().to_owned();
         house.get("sys/unseal", json!({ "key": house.share })).await;
@@ -228,7 +253,7 @@ fn path_of(mount: &str, route: &Route, house: &House) -> String {
     };
     let pattern = route.pattern.replace("{path*}", rest).replace("{id}", &house.migration);
     let pattern = pattern.replace("{prefix*}", "auth/token").replace("/{lease*}", "");
-    let pattern = pattern.replace("{header}", "X-Trace");
+    let pattern = pattern.replace("{header}", "X-Trace").replace("{logger}", "core");
     let pattern = pattern.replace("{algorithm}", "sha2-256").replace("{bytes}", "16");
     let policy = if route.operation == Delete { "gone" } else { "default" };
     let pattern = pattern.replace("{policy}", policy).replace("{role}", "made");

@@ -17,7 +17,7 @@ use crate::{
     policy::SECRET_MANAGER,
     request::{Origin, Reply, Request},
     store::{Backend, Key, Op},
-    system::{Effect, Follow, MountTable, SecretManagerApi, Settings, System, Unsealed},
+    system::{Effect, Figures, Follow, MountTable, SecretManagerApi, Settings, System, Unsealed},
     token::{Identity, Seen, read_identity},
 };
 use admit::{Admitted, Refusal, admit};
@@ -68,6 +68,11 @@ impl Vault {
     /// promise: what it does not keep is still in the store.
     pub fn follow(&self, follower: Arc<Follow>) {
         self.system.follow(follower);
+    }
+
+    /// What this node can be counted by, for metrics; at hand, and no secret.
+    pub fn figures(&self) -> Figures {
+        self.system.figures()
     }
 
     /// Runs the background work until the future is dropped.
@@ -229,7 +234,13 @@ impl Vault {
         let urgent = sealing || notes.urgent;
         let draft = ledger.draft(unsealed.barrier(), request, notes, &answer);
         let change = Change { ops, draft, received, urgent };
+        let waiting = self.system.host().monotonic();
         let outcome = self.submit(Arc::clone(&unsealed), change, effects).await;
+        match &outcome {
+            Ok(()) => self.system.meter().audited(self.system.host().monotonic().saturating_sub(waiting)),
+            Err(SubmitError::Conflict(_) | SubmitError::Lost | SubmitError::Closed) => {}
+            Err(_) => self.system.meter().failed(),
+        }
         match outcome {
             Ok(()) => Attempt::Answer(answer),
             // Sealing always works, also when the store is gone; the record is then missing, and the log says so.
@@ -278,7 +289,8 @@ impl Vault {
                 match effect {
                     Effect::Adopt(keyring) if committed.is_ok() => unsealed.barrier().adopt(keyring),
                     Effect::Refresh if committed.is_ok() => system.refresh().await,
-                    Effect::Adopt(_) | Effect::Refresh => {}
+                    Effect::Run(work) if committed.is_ok() => work(),
+                    Effect::Adopt(_) | Effect::Refresh | Effect::Run(_) => {}
                     Effect::Seal => {
                         if let Err(error) = system.seal().await {
                             tracing::error!(%error, "sealed, but the last records were not flushed");

@@ -1,6 +1,6 @@
 //! [`Door`]: the one thing this crate asks of the core. `Vault` is the door; tests stand a fake one there.
 
-use secrethub_core::{Error, Reply, Request, Vault};
+use secrethub_core::{Error, Reply, Request, Vault, system::Figures};
 use std::{net::IpAddr, pin::Pin, sync::Arc};
 
 /// What a door gives back: an answer to wait for, which borrows nothing.
@@ -14,6 +14,9 @@ pub trait Door: Send + Sync + 'static {
     /// Authenticates, decides, does, records and answers.
     fn handle(self: Arc<Self>, request: Request) -> Answer;
 
+    /// What the node can be counted by, for metrics.
+    fn figures(&self) -> Figures;
+
     /// Records that so many requests of an address were turned away before they came to the door.
     fn note_flood(self: Arc<Self>, address: IpAddr, count: u64) -> Noted;
 }
@@ -21,6 +24,10 @@ pub trait Door: Send + Sync + 'static {
 impl Door for Vault {
     fn handle(self: Arc<Self>, request: Request) -> Answer {
         Box::pin(async move { Vault::handle(&self, request).await })
+    }
+
+    fn figures(&self) -> Figures {
+        Vault::figures(self)
     }
 
     fn note_flood(self: Arc<Self>, address: IpAddr, count: u64) -> Noted {

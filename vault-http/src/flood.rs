@@ -52,6 +52,10 @@ mod tests {
             Box::pin(async { Err(secrethub_core::Error::not_found()) })
         }
 
+        fn figures(&self) -> secrethub_core::system::Figures {
+            secrethub_core::system::Figures::default()
+        }
+
         fn note_flood(self: Arc<Self>, address: IpAddr, count: u64) -> Noted {
             self.0.lock().unwrap().push((address, count));
             Box::pin(async {})

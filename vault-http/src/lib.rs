@@ -7,7 +7,7 @@
 //! | `decode`, `query`, `json`, `body`, `alias` | the way in: Vault's wire rules, the seeds' paths |
 //! | `encode`, `envelope`, `health` | the way out; `encode` is the one file with status codes |
 //! | `secret_manager` | the first seed's `/vault/secret/*` |
-//! | `docs`, `openapi`, `help`, `metrics` | what the server says about itself |
+//! | `docs`, `openapi`, `help`, `metrics`, `in_flight` | what the server says about itself |
 //! | `rate`, `flood`, `address`, [`limits`] | who, how much, how fast |
 //! | [`Server`], [`Tls`], `idle` | connections |
 
@@ -23,6 +23,7 @@ mod flood;
 mod health;
 mod help;
 mod idle;
+mod in_flight;
 mod json;
 pub mod limits;
 mod metrics;
@@ -37,6 +38,7 @@ mod tls;
 
 pub use address::Peer;
 pub use door::{Answer, Door, Noted};
+pub use in_flight::Requests;
 pub use limits::Limits;
 pub use metrics::{Metrics, metrics_router};
 pub use router::router;

@@ -28,8 +28,7 @@ fn document(secret_manager_api: bool) -> Value {
     let mounts: Vec<Mount> = MOUNTS.iter().map(|(path, kind)| mount(path, kind)).collect();
     let mut document = openapi::document(&mounts, API_VERSION);
     // The core says who may; what there is to see is here, and it is no JSON.
-    document["paths"]["/sys/metrics"]["get"]["responses"]["200"]["content"] =
-        json!({ "text/plain": { "schema": { "type": "string" } } });
+    document["paths"]["/sys/metrics"]["get"]["responses"]["200"]["content"] = json!({ "application/json": { "schema": { "type": "object" } }, "text/plain": { "schema": { "type": "string" } } });
     if secret_manager_api {
         let create = ("secret", "The value in standard base64, at most 1 MiB decoded.", "aGVsbG8=");
         let fetch = ("secret_id", "The id that create gave.", "550e8400-e29b-41d4-a716-446655440000");

@@ -61,6 +61,7 @@ pub fn router(door: Arc<dyn Door>, settings: Settings) -> Router {
     let limits = &settings.limits;
     let bodies = Budget::new(limits.bodies_bytes);
     let (refusals, secret_manager) = (Limiter::new(limits.refusals), Limiter::new(limits.secret_manager));
+    settings.metrics.watch(&door);
     let (floods, openapi) = (Floods::default(), OnceLock::new());
     let app = App { door, bodies, refusals, secret_manager, floods, openapi, settings };
     router.fallback(nowhere).with_state(Arc::new(app))
@@ -132,6 +133,7 @@ async fn serve(app: &App, path: &str, request: axum::extract::Request) -> Respon
     let (started, id) = (Instant::now(), make_request_id());
     let (parts, body) = request.into_parts();
     let parts = Arc::new(parts);
+    let _stays = app.settings.metrics.requests().enter(&id, &parts);
     let mut label = Label::default();
     let mut codes = HealthCodes::default();
     let result = answer(app, &id, path, (&parts, body), &mut label, &mut codes).await;
@@ -140,7 +142,7 @@ async fn serve(app: &App, path: &str, request: axum::extract::Request) -> Respon
     }
     let response = match result {
         // The core says who may; what there is to see is here.
-        Ok(_) if path == "sys/metrics" => encode::text(app.settings.metrics.render()),
+        Ok(reply) if path == "sys/metrics" => metrics::answer(&app.settings.metrics, &id, &parts, &reply),
         result => encode::vault(&id, result, codes),
     };
     let (code, elapsed) = (response.status().as_u16(), started.elapsed());

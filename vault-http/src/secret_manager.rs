@@ -52,6 +52,7 @@ async fn serve(State(app): State<Arc<App>>, request: axum::extract::Request, act
     let (started, id) = (Instant::now(), make_request_id());
     let (parts, body) = request.into_parts();
     let parts = Arc::new(parts);
+    let _stays = app.settings.metrics.requests().enter(&id, &parts);
     let response = match answer(&app, &id, &parts, body, act).await {
         Ok(data) => encode::plain(&id, &data),
         Err(Refusal::Problem(problem)) => encode::unprocessable(&id, &[problem]),

@@ -10,6 +10,7 @@ mod banner;
 mod dev;
 mod dev_tls;
 mod logs;
+mod machine;
 mod signals;
 mod store;
 mod tls;
@@ -21,6 +22,8 @@ use crate::{
 use audit_devices::{AuditDevices, Keeper};
 use audit_file::{AuditFile, NamedBy};
 pub(crate) use dev::Dev;
+use logs::Loggers;
+use machine::Here;
 use secrethub::{
     StoreOptions, TokioHost,
     core::{
@@ -51,7 +54,7 @@ struct Plan {
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(config: Config, environment: Environment, dev: Option<Dev>) -> Result<u8, Failure> {
-    logs::start(config.log_level.as_deref(), config.log_format.as_deref())?;
+    let loggers = logs::start(config.log_level.as_deref(), config.log_format.as_deref())?;
     let mut plan = Plan::new(&config, &environment)?;
     drop(environment);
     if let Some(dev) = &dev {
@@ -59,7 +62,7 @@ pub(crate) async fn run(config: Config, environment: Environment, dev: Option<De
     }
     let mut signals = Signals::listen()?;
     let running = tokio::select! {
-        running = start(plan, dev.as_ref()) => running?,
+        running = start(plan, loggers, dev.as_ref()) => running?,
         () = signals.stop() => return Ok(OK),
     };
     // No supervisor is no failure.
@@ -97,6 +100,7 @@ impl Plan {
                 audit_enabled: config.audit_enabled.unwrap_or(defaults.audit_enabled),
                 audit_devices: audit_devices(config),
                 device_keeper: None,
+                machine: None,
                 audit_ttl_days: config.audit_ttl_days.unwrap_or(defaults.audit_ttl_days),
                 disk_watermark_bytes: config
                     .disk_watermark_mib
@@ -126,7 +130,7 @@ struct Running {
     jobs: tokio::task::JoinHandle<()>,
 }
 
-async fn start(plan: Plan, dev: Option<&Dev>) -> Result<Running, Failure> {
+async fn start(plan: Plan, loggers: Loggers, dev: Option<&Dev>) -> Result<Running, Failure> {
     let listeners = bind_all(&plan.addresses).await?;
     let metrics_listeners = bind_all(plan.metrics.as_slice()).await?;
     let secret_manager_api = plan.vault.secret_manager != SecretManagerApi::Off;
@@ -138,15 +142,16 @@ async fn start(plan: Plan, dev: Option<&Dev>) -> Result<Running, Failure> {
     let scheme = if plan.certificates.is_some() { "https" } else { "http" };
     let api_address =
         plan.addresses.first().map(|address| format!("{scheme}://{address}")).unwrap_or_default();
+    let metrics = Metrics::default();
+    let machine = Some(Arc::new(Here { loggers, requests: metrics.requests().clone() }) as _);
     let kept = plan.audit_devices_folder.map(|folder| Keeper::start(Arc::clone(&backend), folder));
     let (device_keeper, audit_devices) = kept.map(|(keeper, devices)| (keeper as _, devices)).unzip();
-    let vault = open_vault(backend, Settings { api_address, device_keeper, ..plan.vault }).await?;
+    let vault = open_vault(backend, Settings { api_address, device_keeper, machine, ..plan.vault }).await?;
     let root = match dev {
         Some(dev) => Some(dev.begin(&vault).await?),
         None => None,
     };
     let server = Server::new(plan.limits.clone());
-    let metrics = Metrics::default();
     let settings =
         secrethub_http::Settings { secret_manager_api, limits: plan.limits, metrics: metrics.clone() };
     let routes = router(Arc::clone(&vault) as _, settings);

@@ -2,6 +2,7 @@
 //! every node at once; it never assumes that its last run finished.
 
 mod background;
+mod count_usage;
 mod expire_ceremonies;
 mod expire_tokens;
 mod look_around;
@@ -33,6 +34,7 @@ pub(crate) struct Job {
 
 /// Every job of the product.
 const JOBS: &[Job] = &[
+    count_usage::JOB,
     expire_ceremonies::JOB,
     expire_tokens::JOB,
     look_around::JOB,

@@ -3,7 +3,9 @@
 
 mod auditing;
 mod epochs;
+mod figures;
 mod init;
+mod machine;
 mod memo;
 mod migrate;
 mod mounts;
@@ -17,7 +19,10 @@ mod version;
 
 pub use auditing::{AuditDevice, DeviceKeeper};
 pub(crate) use auditing::{AuditedHeader, Auditing, DEVICE_PREFIX, HEADER_PREFIX, StoredDevice};
+pub(crate) use figures::Meter;
+pub use figures::{AuditFigures, Figures, Usage};
 pub use init::{InitReply, InitRequest};
+pub use machine::{Cpu, Disk, Facts, HostFacts, InFlight, LogLevel, Machine, Memory, ProcessFacts};
 pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_name, parse_path};
 pub(crate) use revocations::{Newest, REVOCATION_PREFIX, Revocation, Revocations, parse as parse_revocation};
 pub(crate) use rotation::{ROTATE_POLICY_KEY, RotatePolicy};
@@ -62,6 +67,8 @@ pub(crate) enum Effect {
     Seal,
     /// Look at once at what was changed under the lane's epoch.
     Refresh,
+    /// Have it done: what is no part of the store.
+    Run(Box<dyn FnOnce() + Send + Sync>),
 }
 
 /// A vault's operating half; cheap to clone.
@@ -85,6 +92,7 @@ pub(crate) struct Inner {
     /// What happened while sealed; first records after the unseal.
     sealed_events: Mutex<VecDeque<Draft>>,
     turnstile: Turnstile,
+    meter: Meter,
     followers: RwLock<Vec<Arc<Follow>>>,
 }
 
@@ -111,6 +119,7 @@ impl System {
             ceremony: futures::lock::Mutex::new(()),
             sealed_events: Mutex::new(VecDeque::new()),
             turnstile: Turnstile::default(),
+            meter: Meter::default(),
             followers: RwLock::new(Vec::new()),
         }))
     }
@@ -129,6 +138,10 @@ impl System {
 
     pub(crate) fn turnstile(&self) -> &Turnstile {
         &self.0.turnstile
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.0.meter
     }
 
     /// The settings.

@@ -1,7 +1,7 @@
 //! What an operator may choose about a vault, as plain values that the binary reads from files and environment; and what
 //! of its surroundings it is given.
 
-use super::{AuditDevice, DeviceKeeper};
+use super::{AuditDevice, DeviceKeeper, Machine};
 use crate::{barrier::MasterKey, error::Error};
 use std::sync::Arc;
 
@@ -66,6 +66,8 @@ pub struct Settings {
     pub audit_devices: Vec<AuditDevice>,
     /// Keeps the devices that the API declares; without one it may declare none.
     pub device_keeper: Option<Arc<dyn DeviceKeeper>>,
+    /// The machine and process that it runs in; without one nothing is told of them.
+    pub machine: Option<Arc<dyn Machine>>,
     /// Serve rekey and generate-root without a token, as old Vaults do: anybody who reaches the API may then start
     /// and cancel them.
     pub unauthenticated_ceremonies: bool,
@@ -91,6 +93,7 @@ impl Default for Settings {
             audit_ttl_days: 0,
             audit_devices: Vec::new(),
             device_keeper: None,
+            machine: None,
             unauthenticated_ceremonies: false,
             disk_watermark_bytes: crate::limits::DISK_WATERMARK_BYTES,
             cluster_name: "secrethub".to_owned(),

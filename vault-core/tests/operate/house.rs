@@ -6,7 +6,7 @@ use secrethub_core::{
     crypto::rustcrypto,
     host::Host,
     store::{Limit, Range, Store, memory::Memory},
-    system::Settings,
+    system::{Figures, Settings},
     testing::{Rates, SimHost, Unreliable, World},
 };
 use serde_json::{Value, json};
@@ -119,6 +119,11 @@ impl House {
     pub(crate) async fn make_token(&self, fields: Value) -> String {
         let made = self.ask(Operation::Write, "auth/token/create", fields).await.unwrap();
         made.auth.unwrap().client_token.expose().clone()
+    }
+
+    /// What the node that is asked can be counted by.
+    pub(crate) fn figures(&self) -> Figures {
+        self.nodes[self.at].vault.figures()
     }
 
     /// Lets time pass with the background work of this node going on.

@@ -7,4 +7,5 @@ mod headers;
 mod house;
 mod leases;
 mod mounts;
+mod node;
 mod wrapping;

@@ -144,6 +144,26 @@ async fn metrics_need_a_token_and_name_no_path() {
     assert_eq!((got.code, got.header("content-type")), (200, "text/plain; version=0.0.4"));
     assert!(got.text.contains("secrethub_http_request_duration_seconds_count"), "{}", got.text);
     assert!(!got.text.contains("hunter2"), "{}", got.text);
+    let asked = async |query: &str, accept: &str| {
+        let headers = [("x-vault-token", "good"), ("accept", accept)];
+        call(&router, "GET", &format!("/v1/sys/metrics{query}"), &headers, "").await
+    };
+    for (query, accept) in [
+        ("?format=prometheus", "*/*"),
+        ("", "application/openmetrics-text; version=1.0.0"),
+        ("", "text/plain"),
+    ] {
+        let got = asked(query, accept).await;
+        assert_eq!(got.header("content-type"), "text/plain; version=0.0.4", "{query} {accept}");
+        assert!(got.text.contains("vault_core_unsealed{cluster=\"\"} 0\n"), "{}", got.text);
+    }
+    let told = asked("", "*/*").await.json();
+    assert_eq!(
+        told["Gauges"][0],
+        json!({ "Name": "vault.core.unsealed", "Value": 0.0, "Labels": { "cluster": "" } })
+    );
+    assert!(told["Timestamp"].as_str().unwrap().ends_with(" +0000 UTC"), "{told}");
+    assert!(told["Samples"].as_array().unwrap().len() > 3 && !told.to_string().contains("hunter2"), "{told}");
 }
 
 #[tokio::test]

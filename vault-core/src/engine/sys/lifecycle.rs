@@ -117,6 +117,10 @@ pub(super) async fn step_down() -> Result<Reply, Error> {
 
 /// Only the right to them is asked here; what a front-end adds to this answer nobody could wrap.
 pub(super) async fn metrics(call: Call<'_>) -> Result<Reply, Error> {
+    match call.text("format")?.as_deref() {
+        None | Some("" | "json" | "prometheus") => {}
+        Some(_) => return Err(Error::invalid("field \"format\" must be \"prometheus\" or absent")),
+    }
     match call.request.wrap_ttl {
         Some(_) => Err(Error::invalid("metrics cannot be wrapped; leave out the wrap TTL")),
         None => Ok(Reply::empty()),

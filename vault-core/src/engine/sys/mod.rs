@@ -9,6 +9,7 @@ mod keys;
 mod leases;
 mod lifecycle;
 mod mounts;
+mod node;
 mod policies;
 mod tools;
 mod wrapping;
@@ -76,7 +77,7 @@ const RANDOM: &[Field] = &[
     Field::new("format", Text, "`base64` (default) or `hex`."),
 ];
 
-const METRICS: &[Field] = &[Field::new("format", Text, "Of the text; front-ends decide.")];
+const METRICS: &[Field] = &[Field::new("format", Text, "`prometheus`; JSON where absent.")];
 
 const fn row(
     operation: Operation,
@@ -103,6 +104,7 @@ const TABLES: &[&[Route]] = &{
         leases::ROUTES,
         devices::ROUTES,
         headers::ROUTES,
+        node::ROUTES,
         policies::ROUTES,
         a,
         b,
