@@ -8,11 +8,13 @@
     reason = "a test's tool fails by panicking"
 )]
 
+pub mod bouncer;
 pub mod mongo;
 pub mod postgres;
 pub mod proxy;
 pub mod server;
 
+pub use bouncer::Bouncer;
 pub use mongo::Mongo;
 pub use postgres::{Cluster, Setup};
 pub use proxy::{Proxy, Wire};

@@ -54,8 +54,11 @@ CREATE FUNCTION secrethub_commit(
     accessors text[], paths text[], mounts text[], user_agents text[], rules text[], request_ids text[],
     lease_ids text[], errors text[], elapsed bigint[], chains bytea[], seqs bigint[], canonicals bytea[], links bytea[]
 ) RETURNS SETOF text LANGUAGE plpgsql
--- The plans of these statements do not depend on what the arrays hold, and planning for each anew copies them.
+-- One plan for every batch: through the index, whatever the table held when the session first planned.
 SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
     revs bytea[] := array_fill(NULL::bytea, ARRAY[cardinality(keys)]);
