@@ -248,3 +248,32 @@ fn behind_a_pooler() {
         }
     });
 }
+
+/// The battery would notice: without the row lock a race loses an increment, and without the guard's two writers who each
+/// looked at what the other changed are both believed.
+#[test]
+fn without_its_locks_the_battery_is_red() {
+    let red = |lock: &str, name: &str| {
+        support::block_on(async {
+            let database = Database::create("mutant").await;
+            let store: Shared = Postgres::open(&database.url, Options::default()).await.unwrap();
+            let body = texts(&database.url, "SELECT pg_get_functiondef('secrethub_commit'::regproc)")
+                .await
+                .remove(0);
+            assert!(body.contains(lock));
+            sql(&database.url, &body.replace(lock, "")).await.unwrap();
+            let case = CASES.iter().find(|(known, _)| *known == name).expect("a case of the battery").1;
+            let mut is_red = false;
+            for _ in 0..5 {
+                is_red |= futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(case(&store)))
+                    .await
+                    .is_err();
+                sql(&database.url, "TRUNCATE kv, audit_logs").await.unwrap();
+            }
+            database.remove().await;
+            assert!(is_red, "{name} without {lock}");
+        });
+    };
+    red("FOR UPDATE OF kv", "counter_sums_up");
+    red("FOR SHARE OF kv", "no_write_skew");
+}
