@@ -211,3 +211,51 @@ def test_the_first_root_token_of_a_vault_that_unseals_itself(start):
     done = sys.rekey(made["keys"][1], nonce=begun["nonce"], recovery_key=True)
     assert done["complete"] and len(done["keys"]) == 2
     assert run(house, "rotate-keys", "-target=recovery", "-cancel").returncode == 0
+
+
+def test_a_passphrase_is_typed_and_hands_over_from_one_process_to_the_next(start):
+    """Two processes on one store: one that knows the passphrase alone, one that is to take over; the first share's process dies."""
+    phrase = "correct horse battery staple"
+    server = start(SECRETHUB_SEAL="passphrase")
+    house = House.__new__(House)
+    house.server, house.client, house.keys = server, hvac.Client(url=server.url, token=""), []
+    short = run(house, "init", stdin="fourteen chars\n", token=False)
+    assert short.returncode == 2 and "six words" in short.stderr, short
+    made = run(house, "init", "-format=json", stdin=f"{phrase}\n", token=False)
+    house.client.token = json.loads(made.stdout)["root_token"]
+    wrong = run(house, "unseal", stdin="wrong horse battery staple\n")
+    assert wrong.returncode == 2 and "wrong passphrase" in wrong.stderr, wrong
+    assert run(house, "unseal", stdin=f"{phrase}\n").returncode == 0
+    house.client.secrets.kv.v2.create_or_update_secret("a", secret={"k": "v"})
+    read = lambda: house.client.secrets.kv.v2.read_secret_version("a", raise_on_deleted_version=True)["data"]["data"]
+    run(house, "rotate-keys", "-target=recovery", "-init", "-key-shares=3", "-key-threshold=2")
+    done = json.loads(run(house, "rotate-keys", "-target=recovery", "-format=json", stdin=f"{phrase}\n").stdout)
+    house.keys = done["keys"]
+
+    def handed(seal: str, **env: str):
+        server.kill()
+        server.env = env
+        server.start()
+        assert house.client.sys.read_seal_status()["migration"] is True
+        assert house.client.sys.submit_unseal_key(house.keys[0], migrate=True)["progress"] == 1
+        server.kill()
+        server.start()
+        for key in house.keys[1:]:
+            house.client.sys.submit_unseal_key(key, migrate=True)
+        assert read() == {"k": "v"} and house.client.sys.read_seal_status()["type"] == seal
+
+    key = make_key()
+    handed("static", MASTER_KEY=key)
+    (server.folder / "passphrase").write_text(f"{phrase} too\n")
+    handed("passphrase", SECRETHUB_PASSPHRASE_FILE=str(server.folder / "passphrase"))
+    server.kill()
+    server.start()
+    assert read() == {"k": "v"}, "it unseals itself"
+    server.kill()
+    server.env = {"SECRETHUB_SEAL": "passphrase"}
+    server.start()
+    assert house.client.sys.is_sealed() and run(house, "unseal", stdin=f"{phrase} too\n").returncode == 0
+    assert read() == {"k": "v"}
+    assert phrase not in server.log()
+    handed("shamir")
+    handed("passphrase", SECRETHUB_PASSPHRASE_FILE=str(server.folder / "passphrase"))

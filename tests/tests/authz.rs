@@ -12,7 +12,9 @@ use secrethub_core::{
     crypto::rustcrypto,
     engine::{ENGINES, Engine, Route},
     store::memory::Memory,
-    system::{AuditDevice, DeviceKeeper, Facts, InFlight, LogLevel, Machine, ProcessFacts, Settings},
+    system::{
+        AuditDevice, DeviceKeeper, Facts, Guardian, InFlight, LogLevel, Machine, ProcessFacts, Settings,
+    },
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
@@ -132,7 +134,7 @@ impl House {
         let key = "k".repeat(32);
         let master_key = MasterKey::parse(&Secret::new(key.clone())).unwrap();
         let settings = Settings {
-            master_key: Some(master_key),
+            guardian: Guardian::MasterKey(master_key),
             unauthenticated_ceremonies: true,
             ..Settings::default()
         };

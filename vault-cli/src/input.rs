@@ -1,7 +1,7 @@
 //! What commands take in: `key=value`, `key=@file`, `key=-`, a whole JSON object, and secrets from prompt or stdin.
 
 use crate::failure::Failure;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use std::{
     fs,
@@ -121,6 +121,16 @@ pub(crate) fn secret(prompt: &str) -> Result<SecretString, Failure> {
         "" => Err(Failure::local("nothing was given").hint("type it at the prompt, or pipe it into stdin")),
         text => Ok(text.into()),
     }
+}
+
+/// A secret that is to be made: at a terminal asked for twice, so that a slip is noticed while it is harmless.
+pub(crate) fn new_secret(prompt: &str, again: &str) -> Result<SecretString, Failure> {
+    let first = secret(prompt)?;
+    // EXPOSE: compared with what the same person has typed; nobody can time it.
+    if io::stdin().is_terminal() && secret(again)?.expose_secret() != first.expose_secret() {
+        return Err(Failure::local("the two differ; nothing was done").hint("try again"));
+    }
+    Ok(first)
 }
 
 /// A secret given as an argument only by reference: `-` is stdin, `@FILE` a file, nothing the prompt.

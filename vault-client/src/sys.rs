@@ -44,7 +44,7 @@ impl fmt::Debug for InitKeys {
 #[serde(default)]
 #[non_exhaustive]
 pub struct SealStatus {
-    /// `shamir` or `static`.
+    /// `shamir`, `static` or `passphrase`.
     #[serde(rename = "type")]
     pub seal_type: String,
     /// Has it ever been initialised.
@@ -109,12 +109,22 @@ impl Client {
         self.typed(self.write("sys/init", &body).await?)
     }
 
+    /// Initialises a vault that is sealed by a passphrase. The answer holds no shares.
+    ///
+    /// # Errors
+    /// `Vault is already initialized`, a short passphrase, a server with another seal, or of the transport.
+    pub async fn init_passphrase(&self, passphrase: &SecretString) -> Result<InitKeys, Error> {
+        // EXPOSE: the passphrase goes to the server, which is the purpose of the call.
+        let body = json!({"passphrase": passphrase.expose_secret()});
+        self.typed(self.write("sys/init", &body).await?)
+    }
+
     /// How the seal stands; answers in every state.
     pub async fn seal_status(&self) -> Result<SealStatus, Error> {
         self.typed(self.read("sys/seal-status", &[]).await?)
     }
 
-    /// Gives one share, hex or base64.
+    /// Gives one share, hex or base64, or the passphrase.
     pub async fn unseal(&self, share: &SecretString) -> Result<SealStatus, Error> {
         // EXPOSE: the share goes to the server, which is the purpose of the call.
         let body = json!({"key": share.expose_secret().trim()});

@@ -108,6 +108,23 @@ pub const RNG_SHARDS: usize = 16;
 pub const ARGON2_MEMORY_KIB_MAX: u32 = 1 << 20;
 /// Most passes of an Argon2id hash, for the same reason.
 pub const ARGON2_PASSES_MAX: u32 = 64;
+/// Shortest new passphrase of a vault in characters: NIST SP 800-63B-4 §3.1.1.2 for one that stands alone.
+pub const PASSPHRASE_CHARS_MIN: usize = 15;
+/// Longest passphrase in bytes: nobody types more.
+pub const PASSPHRASE_BYTES_MAX: usize = 1_024;
+/// Least memory in KiB that a vault's passphrase is stretched with (OWASP's minimum): a seal that asks for less was
+/// weakened by somebody.
+pub const PASSPHRASE_MEMORY_KIB_MIN: u32 = 19_456;
+/// Most, 256 MiB: a seal is read from the store before it can be believed, and must not take the server's memory.
+pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 1 << 18;
+/// Most passes, for the same reason: some seconds of one processor.
+pub const PASSPHRASE_PASSES_MAX: u32 = 16;
+/// Most lanes, for the same reason.
+pub const PASSPHRASE_LANES_MAX: u32 = 16;
+/// Wrong passphrases in a row that a node takes as they come: somebody mistypes …
+pub const PASSPHRASE_WRONG_MAX: u32 = 5;
+/// … and the time between two after them: a guess costs memory and a processor, whoever asks for it.
+pub const PASSPHRASE_PAUSE: Duration = Duration::from_secs(5);
 /// Default lease of tokens and Vault-compatible replies: 32 days.
 pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(32 * 24 * 3_600);
 /// Longest lease unless configured: 32 days.

@@ -51,11 +51,11 @@ enum Attempt {
 }
 
 impl Vault {
-    /// Opens a vault on a store. With a master key it is made if need be and unsealed; otherwise it waits, sealed,
-    /// for `sys/init` or `sys/unseal`.
+    /// Opens a vault on a store. With a master key or a passphrase it is made if need be and unsealed; otherwise it
+    /// waits, sealed, for `sys/init` or `sys/unseal`.
     pub async fn open(parts: Parts) -> Result<Arc<Self>, Error> {
         let system = System::new(parts.backend, parts.host, parts.crypto, parts.settings);
-        system.unseal_static().await?;
+        system.unseal_alone().await?;
         Ok(Arc::new(Self { system }))
     }
 

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Flag,
     /// A whole number.
     Number,
+    /// A path, which becomes a reference to a secret: `file:PATH`.
+    SecretFile,
 }
 
 /// A setting.
@@ -56,6 +58,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("cluster_name", Kind::Text, &["SECRETHUB_CLUSTER_NAME"]),
     key("default_mounts", Kind::List, &["SECRETHUB_DEFAULT_MOUNTS"]),
     key("master_key_file", Kind::Text, &["MASTER_KEY_FILE"]),
+    key("seal", Kind::Text, &["SECRETHUB_SEAL"]),
+    key("passphrase", Kind::SecretFile, &["SECRETHUB_PASSPHRASE_FILE"]),
     key("secret_manager_api", Kind::Flag, &["SECRETHUB_SECRET_MANAGER_API"]),
     key("secret_manager_token_required", Kind::Flag, &["SECRETHUB_SECRET_MANAGER_TOKEN_REQUIRED"]),
     key("unauthenticated_ceremonies", Kind::Flag, &["SECRETHUB_UNAUTHENTICATED_CEREMONIES"]),
@@ -74,6 +78,7 @@ impl Key {
         let bad = |expect: &str| Failure::local(format!("{variable} must be {expect}, and it is {text:?}"));
         match self.kind {
             Kind::Store if variable.ends_with("_FILE") => Ok(Value::from(format!("file:{text}"))),
+            Kind::SecretFile => Ok(Value::from(format!("file:{text}"))),
             Kind::Text | Kind::Store => Ok(Value::from(text)),
             Kind::Flag => match text.to_ascii_lowercase().as_str() {
                 "true" => Ok(Value::from(true)),
@@ -111,7 +116,7 @@ mod tests {
                 );
             }
             let text = match key.kind {
-                Kind::Text | Kind::Store => format!("{} = 'x'", key.name),
+                Kind::Text | Kind::Store | Kind::SecretFile => format!("{} = 'x'", key.name),
                 Kind::List => format!("{} = ['x']", key.name),
                 Kind::Flag => format!("{} = true", key.name),
                 Kind::Number => format!("{} = 7", key.name),
@@ -127,6 +132,7 @@ mod tests {
             assert_eq!(key.read("K", text).ok(), expect, "{text}");
         };
         check(Kind::Text, "a,b", Some("a,b".into()));
+        check(Kind::SecretFile, "/a", Some("file:/a".into()));
         check(Kind::List, " a, b,", Some(vec!["a", "b"].into()));
         check(Kind::List, "", Some(Value::Array(Vec::new())));
         check(Kind::Flag, "True", Some(true.into()));

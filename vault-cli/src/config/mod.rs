@@ -1,6 +1,7 @@
 //! The server's configuration: one TOML file, the environment with `.env`, and a few flags.
 
 mod environment;
+mod guardian;
 mod keys;
 mod merge;
 mod store;
@@ -11,11 +12,7 @@ use keys::KEYS;
 use merge::{Given, merge};
 use secrethub::{
     StoreOptions,
-    core::{
-        Secret,
-        barrier::MasterKey,
-        system::{DefaultMount, SecretManagerApi},
-    },
+    core::system::{DefaultMount, SecretManagerApi},
 };
 use serde::Deserialize;
 use std::{
@@ -25,7 +22,6 @@ use std::{
     time::Duration,
 };
 pub(crate) use store::StoreUrl;
-use zeroize::Zeroizing;
 
 /// Where the server listens that is told nothing.
 const LISTEN: &str = "127.0.0.1:8200";
@@ -46,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) cluster_name: Option<String>,
     pub(crate) default_mounts: Option<Vec<String>>,
     pub(crate) master_key_file: Option<PathBuf>,
+    pub(crate) seal: Option<String>,
+    pub(crate) passphrase: Option<String>,
     pub(crate) secret_manager_api: Option<bool>,
     pub(crate) secret_manager_token_required: Option<bool>,
     pub(crate) unauthenticated_ceremonies: Option<bool>,
@@ -167,33 +165,6 @@ impl Config {
                 .hint("set `secret_manager_api = true`, or remove it")),
         }
     }
-
-    /// The static seal's key: from `MASTER_KEY_FILE`, or from `MASTER_KEY`, which cannot be wiped from memory.
-    pub(crate) fn master_key(&self, environment: &Environment) -> Result<Option<MasterKey>, Failure> {
-        let text = match (environment.get("MASTER_KEY"), &self.master_key_file) {
-            (None, None) => return Ok(None),
-            (Some(_), Some(_)) => {
-                return Err(
-                    Failure::local("MASTER_KEY and MASTER_KEY_FILE are both set").hint("remove one of them")
-                );
-            }
-            (Some(text), None) => Zeroizing::new(text),
-            (None, Some(path)) => read_key_file(path)?,
-        };
-        let text = text.trim_end_matches(['\r', '\n']);
-        if text.is_empty() {
-            let hint = "put 32 random bytes in base64 there (openssl rand -base64 32), or remove it";
-            return Err(Failure::local("the master key is empty").hint(hint));
-        }
-        MasterKey::parse(&Secret::new(text.to_owned()))
-            .map(Some)
-            .map_err(|error| Failure::local(error.to_string()))
-    }
-}
-
-fn read_key_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let about = |error| Failure::from(error).about(&format!("the master key's file {}", path.display()));
-    fs::read_to_string(path).map(Zeroizing::new).map_err(about)
 }
 
 fn default_folder() -> Result<PathBuf, Failure> {

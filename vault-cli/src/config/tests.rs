@@ -2,8 +2,6 @@
 
 use super::*;
 
-const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
-
 fn load(file: &str, own: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("secrethub.toml");
@@ -105,30 +103,6 @@ fn the_first_seeds_api_comes_with_a_master_key_or_when_asked_for() {
     check(Some(true), Some(true), false, Some(TokenRequired));
     check(None, Some(true), true, Some(TokenRequired));
     check(None, Some(true), false, None);
-}
-
-#[test]
-fn the_master_key_comes_from_one_place() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("key");
-    fs::write(&path, format!("{KEY}\n")).unwrap();
-    let check = |file: bool, own: &[(&str, &str)], expect: Result<bool, &str>| {
-        let config = Config { master_key_file: file.then(|| path.clone()), ..Config::default() };
-        match (config.master_key(&Environment::of(own, &[])), expect) {
-            (Ok(key), Ok(some)) => assert_eq!(key.is_some(), some),
-            (Err(error), Err(part)) => {
-                let error = error.to_string();
-                assert!(error.contains(part) && !error.contains("hunter2"), "{error}");
-            }
-            (found, expect) => panic!("{:?} {expect:?}", found.map(|key| key.is_some())),
-        }
-    };
-    check(false, &[], Ok(false));
-    check(true, &[], Ok(true));
-    check(false, &[("MASTER_KEY", KEY)], Ok(true));
-    check(true, &[("MASTER_KEY", KEY)], Err("both set"));
-    check(false, &[("MASTER_KEY", "")], Err("openssl rand -base64 32"));
-    check(false, &[("MASTER_KEY", "hunter2")], Err("32"));
 }
 
 #[test]

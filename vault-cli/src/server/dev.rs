@@ -3,7 +3,7 @@
 
 use super::{Plan, dev_tls, tls::Certificates};
 use crate::{config::Config, failure::Failure, token_file};
-use secrethub::core::{Operation, Request, Vault};
+use secrethub::core::{Operation, Request, Vault, system::Guardian};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf, sync::OnceLock};
 
@@ -39,8 +39,10 @@ impl Dev {
         let clash = |what: &str| {
             Failure::local(format!("-dev and {what} do not go together")).hint("leave one of them out")
         };
-        if plan.vault.master_key.is_some() {
-            return Err(clash("MASTER_KEY"));
+        match plan.vault.guardian {
+            Guardian::Shares => {}
+            Guardian::MasterKey(_) => return Err(clash("MASTER_KEY")),
+            Guardian::Passphrase(_) => return Err(clash("a passphrase")),
         }
         if config.store.as_ref().is_some_and(|store| !store.as_str().starts_with("memory:")) {
             return Err(clash("a store other than memory:"));

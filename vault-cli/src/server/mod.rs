@@ -29,7 +29,7 @@ use secrethub::{
     core::{
         Parts, Vault,
         store::Backend,
-        system::{AuditDevice, SecretManagerApi, Settings},
+        system::{AuditDevice, Guardian, SecretManagerApi, Settings},
     },
     default_crypto,
 };
@@ -78,8 +78,8 @@ pub(crate) async fn run(config: Config, environment: Environment, dev: Option<De
 
 impl Plan {
     fn new(config: &Config, environment: &Environment) -> Result<Self, Failure> {
-        let master_key = config.master_key(environment)?;
-        let has_key = master_key.is_some();
+        let guardian = config.guardian(environment)?;
+        let has_key = matches!(guardian, Guardian::MasterKey(_));
         let limits = Limits::default();
         let connections = config.connections_max.map_or(limits.connections, |max| max as usize);
         let defaults = Settings::default();
@@ -94,7 +94,7 @@ impl Plan {
             audit_devices_folder: config.devices_folder()?,
             vault: Settings {
                 default_mounts: config.mounts()?,
-                master_key,
+                guardian,
                 secret_manager: config.secret_manager(has_key)?,
                 unauthenticated_ceremonies: config.unauthenticated_ceremonies.unwrap_or(false),
                 audit_enabled: config.audit_enabled.unwrap_or(defaults.audit_enabled),

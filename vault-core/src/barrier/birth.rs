@@ -1,6 +1,8 @@
 //! [`make_vault`]: a new vault's keys, seal file and keyring, ready to be committed.
 
-use super::{Barrier, Keyring, MasterKey, RootKey, SealFile, ShamirSeal, Shares, StaticSeal, keyring_cipher};
+use super::{
+    Barrier, Keyring, MasterKey, RootKey, SealFile, ShamirSeal, Shares, StaticSeal, Stretched, keyring_cipher,
+};
 use crate::{Error, crypto::CryptoProvider, host::Host, id::BootId, store::Sealed};
 use std::{fmt, sync::Arc};
 
@@ -17,6 +19,8 @@ pub enum NewSeal<'a> {
     },
     /// The environment.
     Static(&'a MasterKey),
+    /// Who knows the passphrase.
+    Passphrase(&'a Stretched),
 }
 
 /// A vault that exists once `seal` and `keyring` are *created* in one commit; if either is already there, this birth
@@ -26,7 +30,7 @@ pub struct Birth {
     pub seal: Sealed,
     /// To be created at [`super::KEYRING_KEY`].
     pub keyring: Sealed,
-    /// To be given out exactly once; empty for a static seal.
+    /// To be given out exactly once; empty for a guard without shares.
     pub shares: Shares,
     /// The unsealed vault.
     pub barrier: Barrier,
@@ -42,6 +46,7 @@ pub fn make_vault(
     let root = RootKey::make(&*host);
     let (wrap, shares) = match seal {
         NewSeal::Static(master) => (StaticSeal::new(crypto, &*host, master).wrap_now(&root), Vec::new()),
+        NewSeal::Passphrase(stretched) => (stretched.wrap_now(crypto, &*host, &root), Vec::new()),
         NewSeal::Shamir { shares, threshold } => {
             let (seal, shares) = ShamirSeal::make(crypto, &*host, shares, threshold)?;
             (seal.wrap_now(&root), shares)

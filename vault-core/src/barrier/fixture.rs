@@ -1,6 +1,6 @@
 //! What the tests of this module share: a host whose randomness can be replayed, both providers, and entries.
 
-use super::{Birth, MasterKey, NewSeal, make_vault};
+use super::{Birth, Given, MasterKey, NewSeal, Passphrase, Wrap, make_vault};
 use crate::{
     Secret,
     crypto::{self, CryptoProvider},
@@ -8,7 +8,7 @@ use crate::{
     id::{BootId, Rev, Timestamp},
     store::{Entry, Key, Sealed},
 };
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 use std::{
     sync::{
         Arc,
@@ -89,6 +89,18 @@ pub(super) fn with_bytes(entry: &Entry, bytes: Vec<u8>) -> Entry {
 /// The master key that the tests use.
 pub(super) fn master(byte: u8) -> MasterKey {
     MasterKey::parse(&Secret::new(char::from(byte).to_string().repeat(32))).unwrap()
+}
+
+/// A passphrase that the tests use.
+pub(super) fn passphrase(text: &str) -> Passphrase {
+    Passphrase::parse(&Secret::new(text.to_owned())).unwrap()
+}
+
+/// What was typed, as a wrap of the first provider asks for it.
+pub(super) fn given(wrap: &Wrap, text: &str) -> Result<Given, crate::Error> {
+    let (host, text) = (Seeded::new(9), Secret::new(text.to_owned()));
+    // This host waits for nothing.
+    Given::read(providers()[0], &*host, wrap, &text).now_or_never().unwrap()
 }
 
 /// A vault under a static seal.

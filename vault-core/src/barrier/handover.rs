@@ -1,7 +1,7 @@
 //! What a quorum may do with the root that it opened: give it new guards. The root itself never changes, so nothing
 //! else in the store does.
 
-use super::{Guard, MasterKey, Opened, SealFile, ShamirSeal, Shares, StaticSeal, Wrap};
+use super::{Guard, MasterKey, Opened, SealFile, ShamirSeal, Shares, StaticSeal, Stretched, Wrap};
 use crate::{Error, crypto::CryptoProvider, host::Host};
 
 /// Who shall hold new shares.
@@ -34,8 +34,7 @@ impl Opened {
 }
 
 impl SealFile {
-    /// From people to the environment: the master key guards from now on, and the shares that unsealed the vault
-    /// become its recovery shares, in the same hands.
+    /// To the environment: the master key guards from now on. See [`SealFile::beside_shares`].
     pub(crate) fn to_static(
         &self,
         crypto: CryptoProvider,
@@ -43,13 +42,37 @@ impl SealFile {
         opened: &Opened,
         master: &MasterKey,
     ) -> Self {
-        let (shares, threshold) = self.authority().guard.counts();
-        let guard = Guard::Recovery { shares, threshold };
-        let recovery = Wrap::make(crypto, host, guard, &opened.key, &opened.root);
-        Self::new(StaticSeal::new(crypto, host, master).wrap_now(&opened.root)).with(recovery)
+        let wrap = StaticSeal::new(crypto, host, master).wrap_now(&opened.root);
+        self.beside_shares(crypto, host, opened, wrap)
     }
 
-    /// And back: the recovery shares unseal the vault from now on, and no key of the environment does.
+    /// To who knows a passphrase. See [`SealFile::beside_shares`].
+    pub(crate) fn to_passphrase(
+        &self,
+        crypto: CryptoProvider,
+        host: &dyn Host,
+        opened: &Opened,
+        stretched: &Stretched,
+    ) -> Self {
+        let wrap = stretched.wrap_now(crypto, host, &opened.root);
+        self.beside_shares(crypto, host, opened, wrap)
+    }
+
+    /// `wrap` guards from now on. Shares that unsealed the vault become its recovery shares, in the same hands; those
+    /// that were recovery shares stay what they are.
+    fn beside_shares(&self, crypto: CryptoProvider, host: &dyn Host, opened: &Opened, wrap: Wrap) -> Self {
+        let file = Self::new(wrap);
+        let recovery = match self.shamir().map(|shamir| shamir.guard.counts()) {
+            Some((shares, threshold)) => {
+                let guard = Guard::Recovery { shares, threshold };
+                Some(Wrap::make(crypto, host, guard, &opened.key, &opened.root))
+            }
+            None => self.recovery().cloned(),
+        };
+        recovery.map_or(file.clone(), |recovery| file.with(recovery))
+    }
+
+    /// To people: the recovery shares unseal the vault from now on, and no key of the environment does.
     pub(crate) fn to_shamir(&self, crypto: CryptoProvider, host: &dyn Host, opened: &Opened) -> Self {
         let (shares, threshold) = self.authority().guard.counts();
         let guard = Guard::Shamir { shares, threshold };
@@ -63,8 +86,8 @@ mod tests {
     use crate::{
         Secret,
         barrier::{
-            NewSeal, Quorum, SEAL_KEY,
-            fixture::{Seeded, boot, entry, master, providers},
+            Given, NewSeal, Quorum, SEAL_KEY,
+            fixture::{Seeded, boot, entry, given, master, providers},
             make_vault,
         },
         crypto::same,
@@ -106,9 +129,9 @@ mod tests {
         let (crypto, host, key) = (providers()[0], Seeded::new(5), master(b'k'));
         let birth = make_vault(crypto, Seeded::new(3), boot(1), NewSeal::Static(&key)).unwrap();
         let file = SealFile::parse(&entry(SEAL_KEY, birth.seal)).unwrap();
-        let text = Secret::new("k".repeat(32));
-        let opened =
-            Quorum::of(file.authority()).give_text(crypto, file.authority(), &text).unwrap().unwrap();
+        let Given::Whole(opened) = given(file.authority(), &"k".repeat(32)).unwrap() else {
+            panic!("a share")
+        };
         let reshare = |file: &SealFile, opened: &Opened| {
             let (wrap, shares) = opened.reshare(crypto, &*host, Holders::Recovery, 3, 2).unwrap();
             let file = file.with(wrap);

@@ -8,7 +8,9 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`seal`](Seal), `wrap`, `static_seal`, `shamir_seal` | who guards the root key; the document `sys/seal` |
+//! | [`seal`](Seal), `wrap`, `static_seal`, `shamir_seal`, `passphrase_seal` | who guards the root key; the document `sys/seal` |
+//! | `seal_text` | how that document is written |
+//! | `given` | what somebody typed, read as a guard asks for it |
 //! | `quorum` | the shares given so far for one guard |
 //! | `handover` | new guards for the root that a quorum opened |
 //! | `progress` | the attempt to unseal on this node |
@@ -25,14 +27,17 @@ mod birth;
 mod data_keys;
 mod envelope;
 mod fault;
+mod given;
 mod handover;
 mod keyring;
 mod lane_keys;
+mod passphrase_seal;
 mod progress;
 mod quorum;
 mod rewrap;
 mod root;
 mod seal;
+mod seal_text;
 mod sealer;
 mod shamir_seal;
 mod static_seal;
@@ -45,8 +50,10 @@ mod tests;
 
 pub use birth::{Birth, NewSeal, make_vault};
 pub use fault::{Broken, Fault};
+pub use given::Given;
 pub use handover::Holders;
 pub use keyring::Keyring;
+pub use passphrase_seal::{Passphrase, PassphraseSeal, Stretch, Stretched};
 pub use progress::UnsealProgress;
 pub use quorum::{Opened, Quorum};
 pub use rewrap::{Rewrapped, rewrap_page};

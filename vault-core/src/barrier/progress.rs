@@ -1,7 +1,7 @@
 //! [`UnsealProgress`]: the attempt to unseal that is under way on this node, and its shares.
 
-use super::{Guard, Opened, Quorum, SealFile, wrap::make_uuid};
-use crate::{Error, Secret, crypto::CryptoProvider, host::Host};
+use super::{Given, Opened, Quorum, Wrap, wrap::make_uuid};
+use crate::{Error, crypto::CryptoProvider, host::Host};
 use std::fmt;
 
 /// The shares of one attempt to unseal. Node-local; shares are wiped by [`UnsealProgress::reset`] and on drop.
@@ -17,27 +17,21 @@ impl UnsealProgress {
         Self::default()
     }
 
-    /// Adds a share of whom [`SealFile::authority`] names. `Some` when it completes a right set; the attempt is then
-    /// over. See [`Quorum::give`].
+    /// Adds what was given for the wrap of whom [`super::SealFile::asked`] names. `Some` when it completes a right set;
+    /// the attempt is then over. See [`Quorum::give`].
     pub fn add(
         &mut self,
         crypto: CryptoProvider,
         host: &dyn Host,
-        file: &SealFile,
-        share: &Secret<Vec<u8>>,
+        wrap: &Wrap,
+        given: Given,
     ) -> Result<Option<Opened>, Error> {
-        let wrap = file.authority();
-        if wrap.guard() == Guard::Static {
-            return Err(Error::invalid(
-                "this vault is not sealed with key shares; it unseals at start with its MASTER_KEY",
-            ));
-        }
         // A seal that was changed under a running attempt starts it over.
         if self.quorum.as_ref().is_none_or(|quorum| !quorum.is_of(wrap)) {
             self.nonce = make_uuid(host).to_string();
         }
         let quorum = self.quorum.get_or_insert_with(|| Quorum::of(wrap));
-        let given = quorum.give(crypto, wrap, share);
+        let given = quorum.take(crypto, wrap, given);
         let over = given.as_ref().is_ok_and(Option::is_some) || given.is_err() && quorum.count() == 0;
         if over {
             self.reset();
@@ -71,9 +65,10 @@ impl fmt::Debug for UnsealProgress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Secret;
     use crate::barrier::{
-        Birth, NewSeal, SEAL_KEY, Shares,
-        fixture::{Seeded, boot, entry, providers, vault},
+        Birth, NewSeal, SEAL_KEY, SealFile, Shares,
+        fixture::{Seeded, boot, entry, providers},
         make_vault,
     };
     use uuid::Uuid;
@@ -93,7 +88,8 @@ mod tests {
     }
 
     fn add(progress: &mut UnsealProgress, crypto: CryptoProvider, file: &SealFile, share: &[u8]) -> Step {
-        let added = progress.add(crypto, &*Seeded::new(9), file, &Secret::new(share.to_vec()));
+        let given = Given::Share(Secret::new(share.to_vec()));
+        let added = progress.add(crypto, &*Seeded::new(9), file.asked(false), given);
         match added {
             Ok(Some(_)) => Step::Opened,
             Ok(None) => Step::Counted(progress.count()),
@@ -152,7 +148,8 @@ mod tests {
         let mut progress = UnsealProgress::new();
         let mut nonces = vec![progress.nonce().to_owned()];
         let mut give = |file: &SealFile, share: &Secret<Vec<u8>>| {
-            let _ = progress.add(crypto, &*host, file, share);
+            let given = Given::Share(Secret::new(share.expose().clone()));
+            let _ = progress.add(crypto, &*host, file.asked(false), given);
             (progress.count(), progress.nonce().to_owned())
         };
         nonces.push(give(&file, &made[0]).1);
@@ -165,12 +162,5 @@ mod tests {
         nonces.dedup();
         assert_eq!(nonces.len(), 4);
         assert!(nonces[1..].iter().all(|nonce| Uuid::parse_str(nonce).is_ok()), "{nonces:?}");
-    }
-
-    #[test]
-    fn a_static_seal_takes_no_shares() {
-        let file = SealFile::parse(&entry(SEAL_KEY, vault(providers()[0], 1).seal)).unwrap();
-        let step = add(&mut UnsealProgress::new(), providers()[0], &file, &[1; 33]);
-        assert_eq!(step, Step::Refused(0));
     }
 }

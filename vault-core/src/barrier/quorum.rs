@@ -4,10 +4,9 @@
 //! It can be stored, so that any node takes the next share: always sealed, by whoever keeps it.
 
 use super::{
-    MasterKey, RootKey,
-    shamir_seal::{SHARE_BYTES, parse_share, point},
-    static_seal::StaticSeal,
-    wrap::{Guard, Wrap},
+    Given, RootKey,
+    shamir_seal::{SHARE_BYTES, point},
+    wrap::Wrap,
 };
 use crate::{
     Error, Key32, Secret,
@@ -70,16 +69,16 @@ impl Quorum {
         opened.map(Some)
     }
 
-    /// The same with what a person typed: a share, or the master key of a guard without shares.
-    pub fn give_text(
+    /// The same with what a person typed: a share, or the whole key of a guard without shares.
+    pub fn take(
         &mut self,
         crypto: CryptoProvider,
         wrap: &Wrap,
-        text: &Secret<String>,
+        given: Given,
     ) -> Result<Option<Opened>, Error> {
-        match wrap.guard {
-            Guard::Static => open_with_master(crypto, wrap, text).map(Some),
-            _ => self.give(crypto, wrap, &parse_share(text.expose())?),
+        match given {
+            Given::Share(share) => self.give(crypto, wrap, &share),
+            Given::Whole(opened) => Ok(Some(opened)),
         }
     }
 
@@ -119,14 +118,6 @@ impl Opened {
     pub fn into_root(self) -> RootKey {
         self.root
     }
-}
-
-fn open_with_master(crypto: CryptoProvider, wrap: &Wrap, text: &Secret<String>) -> Result<Opened, Error> {
-    let asked = "this vault has no key shares: give the MASTER_KEY that it unseals with";
-    let master = MasterKey::parse(text).map_err(|error| Error::invalid(asked).with_source(error))?;
-    let root = wrap.open(crypto, master.expose()).map_err(|_| StaticSeal::wrong_key())?;
-    let key = Secret::init(|key: &mut [u8; 32]| key.copy_from_slice(master.expose().expose()));
-    Ok(Opened { key, root })
 }
 
 fn key32(bytes: &[u8]) -> Option<Key32> {
@@ -194,7 +185,8 @@ mod tests {
 
     /// `None` refused, else whether it opened; and how many are counted then.
     fn give(quorum: &mut Quorum, wrap: &Wrap, text: &str) -> (Option<bool>, u8) {
-        let given = quorum.give_text(providers()[0], wrap, &Secret::new(text.to_owned()));
+        let given = crate::barrier::fixture::given(wrap, text);
+        let given = given.and_then(|given| quorum.take(providers()[0], wrap, given));
         (given.ok().map(|opened| opened.is_some()), quorum.count())
     }
 

@@ -5,19 +5,17 @@
 use super::{
     MasterKey, RootKey, SEAL_KEY,
     fault::Broken,
+    seal_text::{Document, WrapText},
     static_seal::StaticSeal,
     wrap::{Guard, Wrap},
 };
 use crate::{
     Error,
     crypto::CryptoProvider,
-    id::Timestamp,
     store::{Entry, Sealed},
 };
 use async_trait::async_trait;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
-use uuid::Uuid;
 
 const VERSION: u32 = 1;
 /// Guards that one document may name: the one in force, its successor, and recovery keys, with room to spare.
@@ -70,7 +68,7 @@ impl SealFile {
         Ok(Sealed::public(bytes))
     }
 
-    /// Who guards the vault: `shamir` or `static`.
+    /// Who guards the vault: `shamir`, `static` or `passphrase`.
     pub fn kind(&self) -> &'static str {
         self.first.guard.kind()
     }
@@ -122,6 +120,15 @@ impl SealFile {
         self.shamir().or_else(|| self.recovery()).unwrap_or(&self.first)
     }
 
+    /// Who is asked to unseal: whoever is the authority, but of a vault with a passphrase the one who knows it. With
+    /// `migrating`, who is asked to hand the vault over: always the authority.
+    pub fn asked(&self, migrating: bool) -> &Wrap {
+        match self.first.guard {
+            Guard::Passphrase(_) if !migrating => &self.first,
+            _ => self.authority(),
+        }
+    }
+
     /// The same document with this wrap in the place of the one of its kind; recovery keys come beside the guard.
     #[must_use]
     pub fn with(&self, wrap: Wrap) -> Self {
@@ -134,84 +141,6 @@ impl SealFile {
         }
         file
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    version: u32,
-    wraps: Vec<WrapText>,
-}
-
-/// A wrap as JSON: bytes in hex, time in RFC 3339 with six decimals. Each wrap has one spelling only.
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrapText {
-    id: String,
-    kind: String,
-    created: String,
-    shares: u8,
-    threshold: u8,
-    check: String,
-    wrapped: String,
-}
-
-impl WrapText {
-    fn of(wrap: &Wrap) -> Self {
-        let (shares, threshold) = wrap.guard.counts();
-        Self {
-            id: wrap.id.to_string(),
-            kind: wrap.guard.kind().to_owned(),
-            created: wrap.created.to_rfc3339(),
-            shares,
-            threshold,
-            check: hex::encode(wrap.check),
-            wrapped: hex::encode(wrap.wrapped),
-        }
-    }
-
-    fn parse(&self) -> Option<Wrap> {
-        let wrap = Wrap {
-            id: Uuid::parse_str(&self.id).ok()?,
-            created: Timestamp::from_rfc3339(&self.created)?,
-            guard: self.guard()?,
-            check: bytes(&self.check)?,
-            wrapped: bytes(&self.wrapped)?,
-        };
-        (*self == Self::of(&wrap)).then_some(wrap)
-    }
-
-    fn guard(&self) -> Option<Guard> {
-        match (self.kind.as_str(), self.shares, self.threshold) {
-            ("shamir", shares, threshold) if 1 <= threshold && threshold <= shares => {
-                Some(Guard::Shamir { shares, threshold })
-            }
-            ("static", 1, 1) => Some(Guard::Static),
-            ("recovery", shares, threshold) if 1 <= threshold && threshold <= shares => {
-                Some(Guard::Recovery { shares, threshold })
-            }
-            _ => None,
-        }
-    }
-}
-
-impl Serialize for Wrap {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        WrapText::of(self).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Wrap {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrap = WrapText::deserialize(deserializer)?.parse();
-        wrap.ok_or_else(|| serde::de::Error::custom("not a wrap of format 1"))
-    }
-}
-
-fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    hex::decode_to_slice(text, &mut bytes).ok()?;
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -266,7 +195,8 @@ mod tests {
             let mut progress = crate::barrier::UnsealProgress::new();
             let mut add = |share| {
                 let share = crate::barrier::parse_share(share).unwrap();
-                progress.add(crypto, &*host, &file, &share).unwrap()
+                let given = crate::barrier::Given::Share(share);
+                progress.add(crypto, &*host, file.asked(false), given).unwrap()
             };
             assert!(add(SHARES[1]).is_none());
             assert_eq!(add(SHARES[0]).unwrap().into_root().expose(), &[0x52; 32]);
@@ -313,7 +243,7 @@ mod tests {
             |wrap| wrap.guard = Guard::Shamir { shares: 4, threshold: 2 },
             |wrap| wrap.guard = Guard::Shamir { shares: 3, threshold: 1 },
             |wrap| wrap.guard = Guard::Static,
-            |wrap| wrap.id = Uuid::nil(),
+            |wrap| wrap.id = uuid::Uuid::nil(),
             |wrap| wrap.created.0 += 1,
             |wrap| wrap.check[0] ^= 1,
             |wrap| wrap.wrapped[0] ^= 1,

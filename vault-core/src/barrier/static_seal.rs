@@ -40,6 +40,11 @@ impl MasterKey {
         Ok(Self(key))
     }
 
+    /// The key itself.
+    pub(super) fn into_key(self) -> Key32 {
+        self.0
+    }
+
     /// For deriving the wrapping key.
     pub(super) fn expose(&self) -> &Key32 {
         &self.0

@@ -4,7 +4,7 @@
 //! Check value, wrapping key and the associated data of the encryption all cover [`Wrap::about`]: identity, time, kind,
 //! shares and threshold cannot be changed without the wrap refusing every key.
 
-use super::root::RootKey;
+use super::{passphrase_seal::Stretch, root::RootKey};
 use crate::{
     Key32, Secret,
     crypto::{self, CryptoProvider, Label},
@@ -32,6 +32,8 @@ pub enum Guard {
     },
     /// The environment, with the master key.
     Static,
+    /// Who knows a passphrase.
+    Passphrase(Stretch),
     /// People, beside a guard without shares: they authorise what its shares would, and take over if it is lost.
     Recovery {
         /// How many shares were given out.
@@ -42,11 +44,12 @@ pub enum Guard {
 }
 
 impl Guard {
-    /// `shamir`, `static` or `recovery`, as it stands in `sys/seal`.
+    /// `shamir`, `static`, `passphrase` or `recovery`, as it stands in `sys/seal`.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Shamir { .. } => "shamir",
             Self::Static => "static",
+            Self::Passphrase(_) => "passphrase",
             Self::Recovery { .. } => "recovery",
         }
     }
@@ -55,7 +58,7 @@ impl Guard {
     pub fn counts(self) -> (u8, u8) {
         match self {
             Self::Shamir { shares, threshold } | Self::Recovery { shares, threshold } => (shares, threshold),
-            Self::Static => (1, 1),
+            Self::Static | Self::Passphrase(_) => (1, 1),
         }
     }
 
@@ -64,6 +67,15 @@ impl Guard {
             // The two differ in `about`, which is the derivation's context.
             Self::Shamir { .. } | Self::Recovery { .. } => Label::ShamirSeal,
             Self::Static => Label::StaticSeal,
+            Self::Passphrase(_) => Label::PassphraseSeal,
+        }
+    }
+
+    /// What a kind has of its own, and every key of it is bound to.
+    fn about(self) -> Vec<u8> {
+        match self {
+            Self::Passphrase(stretch) => stretch.about(),
+            Self::Shamir { .. } | Self::Static | Self::Recovery { .. } => Vec::new(),
         }
     }
 }
@@ -130,12 +142,14 @@ impl Wrap {
         Ok(RootKey::new(root))
     }
 
-    /// Format 1: domain ‖ id(16) ‖ created in µs(8) ‖ length of kind(1) ‖ kind ‖ shares(1) ‖ threshold(1).
+    /// Format 1: domain ‖ id(16) ‖ created in µs(8) ‖ length of kind(1) ‖ kind ‖ shares(1) ‖ threshold(1) ‖ what the kind has of
+    /// its own.
     fn about(&self) -> Vec<u8> {
         let (shares, threshold) = self.guard.counts();
         let kind = self.guard.kind();
         let (id, created) = (self.id.into_bytes(), self.created.0.to_be_bytes());
-        [ABOUT, &id, &created, &[kind.len() as u8], kind.as_bytes(), &[shares, threshold]].concat()
+        let own = self.guard.about();
+        [ABOUT, &id, &created, &[kind.len() as u8], kind.as_bytes(), &[shares, threshold], &own].concat()
     }
 
     fn wrapping_key(&self, crypto: CryptoProvider, key: &Key32, about: &[u8]) -> Key32 {

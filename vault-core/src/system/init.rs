@@ -1,10 +1,10 @@
 //! Initialising: a vault is made once, by one commit of `create`s, so that of two who race one wins and nothing is
 //! ever overwritten.
 
-use super::{MountTable, System, mounts::MOUNT_PREFIX};
+use super::{Guardian, MountTable, System, mounts::MOUNT_PREFIX};
 use crate::{
     Secret,
-    barrier::{Barrier, KEYRING_KEY, NewSeal, SEAL_KEY, make_vault},
+    barrier::{Barrier, KEYRING_KEY, NewSeal, Passphrase, SEAL_KEY, Stretched, make_vault},
     cx::store_error,
     engine::Mount,
     error::Error,
@@ -18,12 +18,17 @@ use serde::Serialize;
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 /// How a new vault shall be sealed.
-#[derive(Clone, Copy, Debug)]
-pub struct InitRequest {
-    /// Shares to make.
-    pub shares: u8,
-    /// Shares that open it.
-    pub threshold: u8,
+#[allow(missing_debug_implementations, reason = "may hold a passphrase")]
+pub enum InitRequest {
+    /// By shares.
+    Shares {
+        /// Shares to make.
+        shares: u8,
+        /// Shares that open it.
+        threshold: u8,
+    },
+    /// By a passphrase that somebody typed.
+    Passphrase(Secret<String>),
 }
 
 /// What init tells exactly once.
@@ -64,16 +69,34 @@ impl System {
         Ok(there)
     }
 
-    /// Makes a vault sealed by Shamir shares.
+    /// Makes a vault sealed by Shamir shares, or by a passphrase.
     pub(crate) async fn init(&self, request: InitRequest) -> Result<InitReply, Error> {
         let _turn = self.0.ceremony.lock().await;
-        if self.settings().master_key.is_some() {
-            return Err(Error::invalid(
-                "this server is configured with MASTER_KEY, which initialises the vault by itself",
-            ));
-        }
-        let seal = NewSeal::Shamir { shares: request.shares, threshold: request.threshold };
-        let (shares, auth) = self.make(seal, true).await?;
+        let (shares, auth) = match (&self.settings().guardian, &request) {
+            (Guardian::Shares, &InitRequest::Shares { shares, threshold }) => {
+                self.make(NewSeal::Shamir { shares, threshold }, true).await?
+            }
+            (Guardian::Passphrase(None), InitRequest::Passphrase(text)) => {
+                let passphrase = Passphrase::parse(text)?;
+                self.check_empty().await?; // Before work that anybody could ask for.
+                self.make(NewSeal::Passphrase(&self.stretch_new(&passphrase).await?), true).await?
+            }
+            (Guardian::Shares, InitRequest::Passphrase(_)) => {
+                return Err(Error::invalid(
+                    "this server makes a vault with key shares: leave out passphrase, or configure seal = \"passphrase\"",
+                ));
+            }
+            (Guardian::Passphrase(None), InitRequest::Shares { .. }) => {
+                return Err(Error::invalid(
+                    "this server makes a vault with a passphrase: give it as passphrase, or configure seal = \"shamir\"",
+                ));
+            }
+            (Guardian::MasterKey(_) | Guardian::Passphrase(Some(_)), _) => {
+                return Err(Error::invalid(
+                    "this server is configured with a MASTER_KEY or a passphrase and initialises the vault by itself",
+                ));
+            }
+        };
         let auth = auth.ok_or_else(|| Error::internal("init made no root token"))?;
         let base64 = base64::engine::general_purpose::STANDARD;
         Ok(InitReply {
@@ -84,11 +107,23 @@ impl System {
         })
     }
 
-    /// Makes a vault sealed by the configured master key, without a root token. Losing a race against another node
-    /// is as good as winning it.
-    pub(super) async fn init_static(&self) -> Result<(), Error> {
-        let Some(master) = &self.settings().master_key else { return Ok(()) };
-        match self.make(NewSeal::Static(master), false).await {
+    /// A key of a passphrase that is to guard from now on.
+    pub(super) async fn stretch_new(&self, passphrase: &Passphrase) -> Result<Stretched, Error> {
+        passphrase.check_new()?;
+        passphrase.stretch(self.crypto(), &**self.host()).await
+    }
+
+    /// Makes a vault sealed by the configured master key or passphrase, without a root token. Losing a race against
+    /// another node is as good as winning it.
+    pub(super) async fn init_alone(&self) -> Result<(), Error> {
+        let made = match &self.settings().guardian {
+            Guardian::MasterKey(master) => self.make(NewSeal::Static(master), false).await,
+            Guardian::Passphrase(Some(passphrase)) => {
+                self.make(NewSeal::Passphrase(&self.stretch_new(passphrase).await?), false).await
+            }
+            Guardian::Shares | Guardian::Passphrase(None) => return Ok(()),
+        };
+        match made {
             Err(_) if self.is_initialized().await? => Ok(()),
             made => made.map(|_| ()),
         }

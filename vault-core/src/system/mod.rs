@@ -4,6 +4,7 @@
 mod auditing;
 mod epochs;
 mod figures;
+mod guesses;
 mod init;
 mod machine;
 mod memo;
@@ -27,7 +28,7 @@ pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_name, p
 pub(crate) use revocations::{Newest, REVOCATION_PREFIX, Revocation, Revocations, parse as parse_revocation};
 pub(crate) use rotation::{ROTATE_POLICY_KEY, RotatePolicy};
 pub use seal::SealStatus;
-pub use settings::{DefaultMount, SecretManagerApi, Settings};
+pub use settings::{DefaultMount, Guardian, SecretManagerApi, Settings};
 pub(crate) use turnstile::Turnstile;
 pub(crate) use unsealed::Unsealed;
 pub(crate) use version::{VERSION_PREFIX, Version};
@@ -87,6 +88,8 @@ pub(crate) struct Inner {
     /// Is the store's disk nearly full.
     room_low: AtomicBool,
     progress: Mutex<UnsealProgress>,
+    /// One passphrase at a time: stretching one takes memory.
+    guesses: futures::lock::Mutex<guesses::Guesses>,
     /// One ceremony (init, unseal, seal) at a time.
     ceremony: futures::lock::Mutex<()>,
     /// What happened while sealed; first records after the unseal.
@@ -116,6 +119,7 @@ impl System {
             initialized: AtomicBool::new(false),
             room_low: AtomicBool::new(false),
             progress: Mutex::new(UnsealProgress::new()),
+            guesses: futures::lock::Mutex::default(),
             ceremony: futures::lock::Mutex::new(()),
             sealed_events: Mutex::new(VecDeque::new()),
             turnstile: Turnstile::default(),

@@ -1,10 +1,10 @@
 //! Unsealing, sealing and what a node says of its state.
 
-use super::{System, Unsealed, init::key};
+use super::{Guardian, System, Unsealed, init::key, migrate};
 use crate::{
     Secret,
     audit::{Change, Lane, LaneParts},
-    barrier::{Barrier, Guard, KEYRING_KEY, RootKey, SEAL_KEY, SealFile},
+    barrier::{Barrier, Guard, KEYRING_KEY, Opened, PassphraseSeal, RootKey, SEAL_KEY, Seal, SealFile, Wrap},
     cx::store_error,
     error::Error,
     store::Entry,
@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError};
 /// What `sys/seal-status` and `sys/unseal` answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct SealStatus {
-    /// `shamir` or `static`.
+    /// `shamir`, `static` or `passphrase`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Is there a vault.
@@ -40,7 +40,7 @@ pub struct SealStatus {
     pub build_date: String,
     /// Does the configuration name another guard than the store: shares then hand the vault over.
     pub migration: bool,
-    /// Does the vault unseal itself, with recovery keys instead of unseal keys.
+    /// Are there no unseal keys: what authorises are recovery keys, once there are some.
     pub recovery_seal: bool,
     /// The store.
     pub storage_type: String,
@@ -60,9 +60,9 @@ impl System {
         let open = self.unsealed();
         let unsealed = open.is_some();
         let progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let (n, t) = file.as_ref().map_or((0, 0), |file| file.authority().guard().counts());
+        let (n, t) = file.as_ref().map_or((0, 0), |file| file.asked(migration).guard().counts());
         let count = if unsealed { 0 } else { progress.count() };
-        let configured = if self.settings().master_key.is_some() { "static" } else { "shamir" };
+        let configured = self.settings().guardian.kind();
         Ok(SealStatus {
             kind: file.as_ref().map_or(configured, SealFile::kind).to_owned(),
             initialized: file.is_some(),
@@ -76,7 +76,7 @@ impl System {
             version: self.settings().version.clone(),
             build_date: String::new(),
             migration,
-            recovery_seal: file.as_ref().is_some_and(|file| file.guard() == Guard::Static),
+            recovery_seal: file.as_ref().is_some_and(|file| file.kind() != "shamir"),
             storage_type: self.0.backend.kind().to_owned(),
             cluster_name: unsealed.then(|| self.settings().cluster_name.clone()),
             cluster_id: open.map(|open| self.cluster_id(&open)),
@@ -91,19 +91,15 @@ impl System {
         uuid::Builder::from_custom_bytes(std::array::from_fn(|at| digest[at])).into_uuid().to_string()
     }
 
-    /// Takes one share. The last one needed unseals this node; where the configuration names another guard than the
+    /// Takes one share, or the passphrase. The last one needed unseals this node; where the configuration names another guard than the
     /// store, it hands the vault over to that one, and only with `migrate`.
-    pub(crate) async fn unseal(&self, share: &Secret<Vec<u8>>, migrate: bool) -> Result<SealStatus, Error> {
+    pub(crate) async fn unseal(&self, text: &Secret<String>, migrate: bool) -> Result<SealStatus, Error> {
         let turn = self.0.ceremony.lock().await;
         if self.unsealed().is_none() {
             let entry = self.entry(SEAL_KEY).await?.ok_or_else(not_initialized)?;
             let file = SealFile::parse(&entry)?;
             self.check_migrate(&file, migrate)?;
-            let opened = {
-                let mut progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
-                progress.add(self.crypto(), &**self.host(), &file, share)?
-            };
-            match opened {
+            match self.count_in(file.asked(migrate), text, migrate).await? {
                 Some(opened) if migrate => self.migrate(&entry, &file, opened).await?,
                 Some(opened) => self.unseal_with(opened.into_root()).await?,
                 None => {}
@@ -113,28 +109,56 @@ impl System {
         self.seal_status().await
     }
 
+    async fn count_in(
+        &self,
+        wrap: &Wrap,
+        text: &Secret<String>,
+        migrate: bool,
+    ) -> Result<Option<Opened>, Error> {
+        if wrap.guard() == Guard::Static && !migrate {
+            return Err(Error::invalid(
+                "this vault is not sealed with key shares; it unseals at start with its MASTER_KEY",
+            ));
+        }
+        let given = self.read_given(wrap, text).await?;
+        let mut progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.add(self.crypto(), &**self.host(), wrap, given)
+    }
+
     /// Forgets the shares given so far.
     pub(crate) async fn reset_unseal(&self) -> Result<SealStatus, Error> {
         self.0.progress.lock().unwrap_or_else(PoisonError::into_inner).reset();
         self.seal_status().await
     }
 
-    /// With a master key configured: makes the vault if there is none, and unseals this node.
-    pub(crate) async fn unseal_static(&self) -> Result<(), Error> {
-        let Some(master) = &self.settings().master_key else { return Ok(()) };
+    /// With a master key or a passphrase configured: makes the vault if there is none, and unseals this node.
+    pub(crate) async fn unseal_alone(&self) -> Result<(), Error> {
+        let guardian = &self.settings().guardian;
+        if !guardian.works_alone() {
+            return Ok(());
+        }
         let _turn = self.0.ceremony.lock().await;
         if !self.is_initialized().await? {
-            self.init_static().await?;
+            self.init_alone().await?;
         }
         let file = self.seal_file().await?.ok_or_else(not_initialized)?;
         if self.is_migrating(&file) {
             tracing::warn!(
-                "a MASTER_KEY is configured and the vault is sealed by key shares: give these with `operator unseal \
-                 -migrate` to hand it over, or start without MASTER_KEY"
+                "another guard is configured and {}: give {} with `operator unseal -migrate` to hand it over, or start \
+                 without the other",
+                migrate::told(&file),
+                migrate::asked(&file),
             );
             return Ok(());
         }
-        self.unseal_with(file.open_static(self.crypto(), master)?).await
+        let root = match guardian {
+            Guardian::Passphrase(Some(passphrase)) => {
+                PassphraseSeal::new(self.crypto(), &**self.host(), passphrase).open(file.asked(false)).await?
+            }
+            Guardian::MasterKey(master) => file.open_static(self.crypto(), master)?,
+            Guardian::Shares | Guardian::Passphrase(None) => return Ok(()),
+        };
+        self.unseal_with(root).await
     }
 
     async fn unseal_with(&self, root: RootKey) -> Result<(), Error> {
@@ -172,8 +196,8 @@ impl System {
     }
 
     pub(super) async fn serve_with(&self, barrier: Arc<Barrier>, lane: Lane) -> Result<(), Error> {
-        let keeper = self.settings().device_keeper.clone();
-        self.set_unsealed(Some(Arc::new(Unsealed::new(barrier, lane, keeper))));
+        let guardian = self.settings().device_keeper.clone();
+        self.set_unsealed(Some(Arc::new(Unsealed::new(barrier, lane, guardian))));
         self.refresh().await;
         self.record_sealed_events().await
     }

@@ -2,7 +2,10 @@
 //! of its surroundings it is given.
 
 use super::{AuditDevice, DeviceKeeper, Machine};
-use crate::{barrier::MasterKey, error::Error};
+use crate::{
+    barrier::{MasterKey, Passphrase},
+    error::Error,
+};
 use std::sync::Arc;
 
 /// A mount that a new vault starts with.
@@ -49,13 +52,42 @@ pub enum SecretManagerApi {
     TokenRequired,
 }
 
+/// Who is to guard the vault, as this server is told.
+#[derive(Default)]
+#[allow(missing_debug_implementations, reason = "holds the master key")]
+pub enum Guardian {
+    /// People with shares.
+    #[default]
+    Shares,
+    /// The environment, with the master key: the vault initialises and unseals itself.
+    MasterKey(MasterKey),
+    /// Who knows the passphrase. Where it is given here the vault initialises and unseals itself, else people type it.
+    Passphrase(Option<Passphrase>),
+}
+
+impl Guardian {
+    /// The kind of seal, as [`crate::barrier::Guard::kind`] names it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Shares => "shamir",
+            Self::MasterKey(_) => "static",
+            Self::Passphrase(_) => "passphrase",
+        }
+    }
+
+    /// Does the vault initialise and unseal itself.
+    pub(crate) fn works_alone(&self) -> bool {
+        matches!(self, Self::MasterKey(_) | Self::Passphrase(Some(_)))
+    }
+}
+
 /// The settings of one vault.
 #[allow(missing_debug_implementations, reason = "holds the master key")]
 pub struct Settings {
     /// Mounts that init makes.
     pub default_mounts: Vec<DefaultMount>,
-    /// The static seal's key, if the vault shall initialise and unseal itself.
-    pub master_key: Option<MasterKey>,
+    /// Who is to guard it.
+    pub guardian: Guardian,
     /// The first seed's interface.
     pub secret_manager: SecretManagerApi,
     /// Do audit records carry their fields. The chain is kept in any case.
@@ -87,7 +119,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             default_mounts: vec![DefaultMount::kv2("secret")],
-            master_key: None,
+            guardian: Guardian::Shares,
             secret_manager: SecretManagerApi::Off,
             audit_enabled: true,
             audit_ttl_days: 0,

@@ -75,6 +75,11 @@ impl House {
         self.unseal(at);
     }
 
+    /// The newest node.
+    pub(crate) fn newest(&self) -> usize {
+        self.nodes.len() - 1
+    }
+
     /// The newest node goes.
     pub(crate) fn leave(&mut self) {
         self.nodes.pop();

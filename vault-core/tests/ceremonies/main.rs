@@ -6,6 +6,7 @@
 mod generate_root;
 mod house;
 mod migrate;
+mod passphrase;
 mod rekey;
 mod rotation;
 mod storm;

@@ -5,16 +5,17 @@ use secrethub_core::{
     ErrorKind::{Invalid, Sealed, Unsupported},
     Secret,
     barrier::MasterKey,
-    system::Settings,
+    system::{Guardian, Settings},
 };
 use serde_json::{Value, json};
 
-const KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
+pub(crate) const KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
 const OTP: &str = "0123456789ABCDEFGHIJKLMNOPQR";
 
-fn with_key() -> Settings {
-    let master_key = MasterKey::parse(&Secret::new(KEY.to_owned())).ok();
-    Settings { master_key, unauthenticated_ceremonies: true, ..Settings::default() }
+pub(crate) fn with_key() -> Settings {
+    let master = MasterKey::parse(&Secret::new(KEY.to_owned())).unwrap();
+    let guardian = Guardian::MasterKey(master);
+    Settings { guardian, unauthenticated_ceremonies: true, ..Settings::default() }
 }
 
 /// Gives shares to a ceremony, each to another node, and returns the last answer.
@@ -27,7 +28,7 @@ fn give(house: &House, path: &str, nonce: &Value, shares: &[String]) -> Value {
     last
 }
 
-fn make_root(house: &House, shares: &[String]) -> String {
+pub(crate) fn make_root(house: &House, shares: &[String]) -> String {
     let begun = house.root(0, Write, "sys/generate-root/attempt", json!({ "otp": OTP })).unwrap();
     let done = give(house, "sys/generate-root/update", &begun["nonce"], shares);
     decode(&done["encoded_token"], OTP)
@@ -42,7 +43,7 @@ fn unsealing_itself() -> House {
     house
 }
 
-fn make_recovery(house: &House, authority: &[String]) -> Vec<String> {
+pub(crate) fn make_recovery(house: &House, authority: &[String]) -> Vec<String> {
     let fields = json!({ "secret_shares": 3, "secret_threshold": 2 });
     let begun = house.root(0, Write, "sys/rotate/recovery/init", fields).unwrap();
     assert_eq!(begun["required"], authority.len());

@@ -11,7 +11,7 @@ use secrethub_core::{
     crypto::rustcrypto,
     engine::{ENGINES, Route},
     store::memory::Memory,
-    system::{SecretManagerApi, Settings as VaultSettings},
+    system::{Guardian, SecretManagerApi, Settings as VaultSettings},
 };
 use secrethub_http::{Limits, Settings, limits::Rate, router};
 use serde_json::{Value, json};
@@ -155,7 +155,7 @@ async fn the_server_describes_itself() {
 async fn the_first_seeds_interface() {
     let key = Secret::new("0123456789abcdef0123456789abcdef".to_owned());
     let settings = VaultSettings {
-        master_key: Some(MasterKey::parse(&key).unwrap()),
+        guardian: Guardian::MasterKey(MasterKey::parse(&key).unwrap()),
         secret_manager: SecretManagerApi::Open,
         ..VaultSettings::default()
     };

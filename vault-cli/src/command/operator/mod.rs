@@ -3,6 +3,7 @@
 mod bootstrap;
 mod diagnose;
 mod generate_root;
+mod init;
 mod members;
 mod rekey;
 
@@ -17,7 +18,7 @@ use clap::{Parser, Subcommand};
 use diagnose::Diagnose;
 use generate_root::GenerateRoot;
 use rekey::Rekey;
-use secrethub_client::{Init, InitKeys};
+use secrethub_client::{Init, SealStatus};
 use serde_json::{Value, json};
 
 /// Initialise, unseal, seal, rotate, and what several people do together
@@ -30,7 +31,7 @@ pub(crate) struct Operator {
 
 #[derive(Subcommand, Debug)]
 enum Action {
-    /// Make the keys of a new vault; they are shown once and never again
+    /// Make the keys of a new vault; they are shown once and never again. A server with `seal = "passphrase"` asks for one
     Init {
         /// Shares to split the unseal key into
         #[arg(long, short = 'n', default_value_t = 5)]
@@ -42,7 +43,7 @@ enum Action {
         #[arg(long)]
         status: bool,
     },
-    /// Give one share of the unseal key: prompted for, or a line of stdin
+    /// Give one share of the unseal key, or the passphrase: prompted for, or a line of stdin
     Unseal {
         /// Forget the shares given so far
         #[arg(long)]
@@ -79,18 +80,19 @@ enum Action {
 impl Command for Operator {
     async fn run(self, context: Context) -> Result<u8, Failure> {
         match self.action {
-            Action::Init { status: true, .. } => init_status(&context).await,
+            Action::Init { status: true, .. } => init::status(&context).await,
             Action::Init { key_shares, key_threshold, .. } => {
-                let init = Init { shares: key_shares, threshold: key_threshold };
-                let keys = context.client_with(None)?.init(init).await?;
-                context.print(&json_of(&keys, init), &json_of(&keys, init), || table(&keys, init))
+                init::run(&context, Init { shares: key_shares, threshold: key_threshold }).await
             }
             Action::Unseal { reset: true, .. } => {
                 status::print(&context, &context.client_with(None)?.unseal_reset().await?)
             }
             Action::Unseal { share, migrate, .. } => {
-                let share = input::secret_by(share.as_deref(), "Unseal Key (will be hidden): ")?;
                 let client = context.client_with(None)?;
+                let share = match share {
+                    Some(share) => input::secret_by(Some(&share), "Unseal Key (will be hidden): ")?,
+                    None => input::secret(prompt(&client.seal_status().await?, migrate))?,
+                };
                 let status = match migrate {
                     true => client.unseal_migrate(&share).await?,
                     false => client.unseal(&share).await?,
@@ -120,11 +122,12 @@ impl Command for Operator {
     }
 }
 
-async fn init_status(context: &Context) -> Result<u8, Failure> {
-    if context.client_with(None)?.seal_status().await?.initialized {
-        return output::say("Vault is initialized").map(|()| OK);
+/// What is asked for: as the server's seal has it.
+fn prompt(status: &SealStatus, migrate: bool) -> &'static str {
+    match status.seal_type.as_str() {
+        "passphrase" if !migrate => "Passphrase (will be hidden): ",
+        _ => "Unseal Key (will be hidden): ",
     }
-    Err(Failure::remote("Vault is not initialized").hint("initialise it: secrethub operator init"))
 }
 
 async fn print_key_status(context: &Context, before: &str) -> Result<u8, Failure> {
@@ -166,62 +169,4 @@ fn rows(status: &Value, shown: &[(&str, &str)]) -> Vec<Vec<String>> {
         Some(vec![title.to_owned(), value])
     };
     shown.iter().filter_map(row).collect()
-}
-
-/// The keys under Vault's names.
-fn json_of(keys: &InitKeys, init: Init) -> Value {
-    json!({
-        "unseal_keys_b64": keys.keys_base64,
-        "unseal_keys_hex": keys.keys,
-        "unseal_shares": init.shares,
-        "unseal_threshold": init.threshold,
-        "recovery_keys_b64": [],
-        "recovery_keys_hex": [],
-        "recovery_keys_shares": 0,
-        "recovery_keys_threshold": 0,
-        "root_token": keys.root_token,
-    })
-}
-
-fn table(keys: &InitKeys, init: Init) -> String {
-    let shares = keys.keys_base64.iter().enumerate();
-    let lines: Vec<_> = shares.map(|(index, key)| format!("Unseal Key {}: {key}", index + 1)).collect();
-    let Init { shares, threshold } = init;
-    format!(
-        "{}\n\nInitial Root Token: {}\n\n\
-Vault initialized with {shares} key shares and a key threshold of {threshold}. Please securely
-distribute the key shares printed above. When the Vault is re-sealed,
-restarted, or stopped, you must supply at least {threshold} of these keys to unseal it
-before it can start servicing requests.
-
-Nothing stores these keys. Without at least {threshold} of them, the Vault will remain
-permanently sealed!",
-        lines.join("\n"),
-        keys.root_token
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys() -> InitKeys {
-        let text = r#"{"keys": ["00ff", "01fe"], "keys_base64": ["AP8=", "Af4="], "root_token": "shs.root"}"#;
-        serde_json::from_str(text).unwrap()
-    }
-
-    #[test]
-    fn init_prints_what_scripts_grep_for() {
-        let text = table(&keys(), Init { shares: 2, threshold: 2 });
-        let head = "Unseal Key 1: AP8=\nUnseal Key 2: Af4=\n\nInitial Root Token: shs.root\n\nVault initialized with 2";
-        assert!(text.starts_with(head), "{text}");
-    }
-
-    #[test]
-    fn init_as_json_has_vaults_names() {
-        let value = json_of(&keys(), Init { shares: 2, threshold: 2 });
-        assert_eq!(value["unseal_keys_b64"], json!(["AP8=", "Af4="]));
-        assert_eq!(value["unseal_keys_hex"], json!(["00ff", "01fe"]));
-        assert_eq!(value["root_token"], "shs.root");
-    }
 }

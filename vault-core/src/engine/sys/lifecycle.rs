@@ -1,7 +1,7 @@
 //! Initialise, unseal, seal, and what a node says of itself.
 
 use crate::{
-    barrier::parse_share,
+    Secret,
     cx::Cx,
     engine::Call,
     error::Error,
@@ -73,8 +73,14 @@ pub(super) async fn read_init(cx: &mut Cx) -> Result<Reply, Error> {
 }
 
 pub(super) async fn init(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
-    let (shares, threshold) = shares_of(call)?;
-    Reply::shaped(Shape::Bare, &cx.system().init(InitRequest { shares, threshold }).await?)
+    let request = match call.text("passphrase")?.map(Secret::new) {
+        Some(passphrase) => InitRequest::Passphrase(passphrase),
+        None => {
+            let (shares, threshold) = shares_of(call)?;
+            InitRequest::Shares { shares, threshold }
+        }
+    };
+    Reply::shaped(Shape::Bare, &cx.system().init(request).await?)
 }
 
 /// Shares to make, and how many of them shall suffice.
@@ -100,8 +106,10 @@ pub(super) async fn unseal(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> 
         Some(key) => Some(key),
         None => call.text("share")?,
     };
-    let missing = || Error::invalid("'key' must be one share in hex or base64, or 'reset' must be true");
-    let share = parse_share(&share.filter(|share| !share.is_empty()).ok_or_else(missing)?)?;
+    let missing = || {
+        Error::invalid("'key' must be one share in hex or base64, or the passphrase, or 'reset' must be true")
+    };
+    let share = share.filter(|share| !share.is_empty()).map(Secret::new).ok_or_else(missing)?;
     let migrate = call.boolean("migrate")?.unwrap_or(false);
     Reply::shaped(Shape::Bare, &cx.system().unseal(&share, migrate).await?)
 }

@@ -31,6 +31,11 @@ pub(super) const ENGINE: Engine = Engine {
 const INIT: &[Field] = &[
     Field::new("secret_shares", Integer, "Shares to make, 1 to 255; 5 where absent."),
     Field::new("secret_threshold", Integer, "Shares that unseal; 3 where absent."),
+    Field::new(
+        "passphrase",
+        Text,
+        "Of a server with seal = \"passphrase\": the passphrase, in place of shares.",
+    ),
     Field::new("stored_shares", Integer, "Ignored, as a seal without shares stores none."),
     Field::new("pgp_keys", Refused, "Encrypting shares is not available yet."),
     Field::new("root_token_pgp_key", Refused, "Encrypting the root token is not available yet."),
@@ -44,7 +49,7 @@ const ROTATE: &[Field] = &[
     Field::new("enabled", Boolean, "Rotate without being asked at all."),
 ];
 const UNSEAL: &[Field] = &[
-    Field::new("key", Text, "One share, in hex or base64."),
+    Field::new("key", Text, "One share, in hex or base64; of a vault with a passphrase that."),
     Field::new("share", Text, "Another name of `key`."),
     Field::new("reset", Boolean, "Forget the shares given so far."),
     Field::new("migrate", Boolean, "Hand the vault over to the seal that the server is configured with."),

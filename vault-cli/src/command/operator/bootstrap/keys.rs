@@ -1,7 +1,7 @@
 //! The token to work with: of a vault that is made here, or of one that there is.
 
 use super::{
-    super::json_of,
+    super::init::json_of,
     Outcome, Step,
     plan::{Init, Plan},
 };

@@ -2,6 +2,7 @@
 
 use super::{Finding, settings::private_file};
 use crate::config::{Config, Environment};
+use secrethub::core::system::Guardian;
 use secrethub_http::Tls;
 use std::{
     fs, io,
@@ -82,7 +83,8 @@ pub(super) fn judge_validity(from: u64, until: u64, now: u64) -> Finding {
 /// The addresses to serve; `holder` names the process that has the store, if one has.
 pub(super) fn listen(config: &Config, environment: &Environment, holder: Option<&str>) -> Vec<Finding> {
     // What is wrong with the key or the addresses has been said of the configuration.
-    let has_key = config.master_key(environment).is_ok_and(|key| key.is_some());
+    let has_key =
+        config.guardian(environment).is_ok_and(|guardian| matches!(guardian, Guardian::MasterKey(_)));
     let served = config.addresses(has_key).unwrap_or_default();
     let metrics = config.metrics_address().ok().flatten();
     let plain = config.tls_cert_file.is_none() && served.iter().any(|address| !address.ip().is_loopback());

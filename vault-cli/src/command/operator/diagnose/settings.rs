@@ -5,6 +5,7 @@ use crate::{
     config::{Config, Environment},
     failure::Failure,
 };
+use secrethub::core::system::Guardian;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 const CHECK: &str = "configuration";
@@ -20,12 +21,13 @@ pub(super) fn check(file: Option<&Path>, environment: &Environment) -> (Vec<Find
         Err(failure) => vec![refused(&failure)],
     };
     findings.extend(config.master_key_file.as_deref().map(|path| private_file("master key file", path)));
+    findings.extend(config.passphrase_file().map(|path| private_file("passphrase file", path)));
     (findings, Some(config))
 }
 
 /// What the server reads of its settings at its start.
 fn whole(config: &Config, environment: &Environment) -> Result<(), Failure> {
-    let has_key = config.master_key(environment)?.is_some();
+    let has_key = matches!(config.guardian(environment)?, Guardian::MasterKey(_));
     config.mounts()?;
     config.metrics_address()?;
     config.addresses(has_key)?;

@@ -83,7 +83,7 @@ pub(super) async fn update(cx: &mut Cx, call: Call<'_>, shape: Shape) -> Result<
     let mut place = Place::<RootToken>::read(cx, NAME).await?;
     check_nonce(call, &place.running(WHAT)?.nonce)?;
     let (read, file) = cx.seal_entry().await?;
-    if place.contribute(cx, &read, file.authority(), &share(call)?)?.is_none() {
+    if place.contribute(cx, &read, file.authority(), &share(call)?).await?.is_none() {
         return Reply::shaped(shape, &describe(&place, file.authority()));
     }
     let needed = required(file.authority());

@@ -89,7 +89,7 @@ impl<T: Serialize + DeserializeOwned> Place<T> {
 
     /// Takes a share for `wrap`. `Some` when it completes a right set; else the document is staged with it. A full
     /// set that was wrong is forgotten in the store too.
-    fn contribute(
+    async fn contribute(
         &mut self,
         cx: &mut Cx,
         read: &Entry,
@@ -97,9 +97,10 @@ impl<T: Serialize + DeserializeOwned> Place<T> {
         share: &Secret<String>,
     ) -> Result<Option<Opened>, Error> {
         let crypto = cx.system().crypto();
+        let given = cx.system().read_given(wrap, share).await?;
         let Some(running) = &mut self.running else { return Ok(None) };
         let before = running.quorum.count();
-        let given = running.quorum.give_text(crypto, wrap, share);
+        let given = running.quorum.take(crypto, wrap, given);
         let after = running.quorum.count();
         cx.guard_seal(read)?;
         match &given {

@@ -59,10 +59,11 @@ impl Family {
     /// Unseal shares are of a vault that people unseal, recovery shares of one that unseals itself.
     pub(super) fn check(self, file: &SealFile) -> Result<(), Error> {
         match (self.holders, file.guard()) {
-            (Holders::Unseal, Guard::Shamir { .. }) | (Holders::Recovery, Guard::Static) => Ok(()),
+            (Holders::Unseal, Guard::Shamir { .. })
+            | (Holders::Recovery, Guard::Static | Guard::Passphrase(_)) => Ok(()),
             (Holders::Unseal, _) => Err(Error::invalid(
-                "this vault unseals itself with its MASTER_KEY and has no unseal shares; its recovery shares are \
-                 made anew at sys/rotate/recovery",
+                "this vault is unsealed with a MASTER_KEY or a passphrase and has no unseal shares; its recovery \
+                 shares are made anew at sys/rotate/recovery",
             )),
             (Holders::Recovery, _) => Err(Error::invalid(
                 "this vault is unsealed with key shares and has no recovery shares; its shares are made anew at \
@@ -115,7 +116,7 @@ pub(super) async fn update(cx: &mut Cx, call: Call<'_>, family: Family) -> Resul
     }
     let (read, file) = cx.seal_entry().await?;
     family.check(&file)?;
-    match place.contribute(cx, &read, file.authority(), &share(call)?)? {
+    match place.contribute(cx, &read, file.authority(), &share(call)?).await? {
         None => Reply::shaped(family.shape, &describe(&place, file.authority())),
         Some(opened) => finish(cx, family, place, (&read, &file), &opened),
     }

@@ -19,7 +19,11 @@ use crate::{
 };
 
 const UPDATE: &[Field] = &[
-    Field::new("key", Text, "One share, in hex or base64; of a vault without shares its MASTER_KEY."),
+    Field::new(
+        "key",
+        Text,
+        "One share, in hex or base64; of a vault without shares its MASTER_KEY or passphrase.",
+    ),
     Field::new("nonce", Text, "The ceremony's nonce, as its status shows it."),
 ];
 const CANCEL: &[Field] =

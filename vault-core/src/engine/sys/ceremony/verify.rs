@@ -35,7 +35,7 @@ pub(super) async fn update(cx: &mut Cx, call: Call<'_>, family: Family) -> Resul
     check_nonce(call, &nonce)?;
     let (read, file) = cx.seal_entry().await?;
     family.check(&file)?;
-    if place.contribute(cx, &read, &wrap, &share(call)?)?.is_none() {
+    if place.contribute(cx, &read, &wrap, &share(call)?).await?.is_none() {
         return Reply::shaped(family.shape, &describe(&mut place)?);
     }
     put_in_force(cx, &mut place, &read, &file, wrap)?;
