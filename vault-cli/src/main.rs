@@ -8,6 +8,7 @@ mod context;
 mod failure;
 mod harden;
 mod input;
+mod memory_lock;
 mod output;
 mod server;
 mod token_file;

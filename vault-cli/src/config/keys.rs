@@ -68,6 +68,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("disk_watermark_mib", Kind::Number, &["SECRETHUB_DISK_WATERMARK_MIB"]),
     key("audit_file", Kind::Text, &["SECRETHUB_AUDIT_FILE"]),
     key("audit_devices_folder", Kind::Text, &["SECRETHUB_AUDIT_DEVICES_FOLDER"]),
+    key("disable_mlock", Kind::Flag, &["SECRETHUB_DISABLE_MLOCK"]),
     key("log_level", Kind::Text, &["SECRETHUB_LOG_LEVEL"]),
     key("log_format", Kind::Text, &["SECRETHUB_LOG_FORMAT"]),
 ];

@@ -52,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) disk_watermark_mib: Option<u32>,
     pub(crate) audit_file: Option<PathBuf>,
     pub(crate) audit_devices_folder: Option<PathBuf>,
+    pub(crate) disable_mlock: Option<bool>,
     pub(crate) log_level: Option<String>,
     pub(crate) log_format: Option<String>,
 }
@@ -146,6 +147,11 @@ impl Config {
         let days = self.audit_ttl_days.unwrap_or_default();
         let audit_ttl = (days > 0).then(|| Duration::from_secs(u64::from(days) * 24 * 3_600));
         Ok(StoreOptions::default().connections(self.pool_size).audit_ttl(audit_ttl))
+    }
+
+    /// Shall memory be left to swap.
+    pub(crate) fn is_mlock_disabled(&self) -> bool {
+        self.disable_mlock.unwrap_or(false)
     }
 
     /// The mounts that a new vault starts with.

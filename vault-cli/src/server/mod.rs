@@ -18,6 +18,7 @@ mod tls;
 use crate::{
     config::{Config, Environment, StoreUrl},
     failure::{Failure, OK},
+    memory_lock,
 };
 use audit_devices::{AuditDevices, Keeper};
 use audit_file::{AuditFile, NamedBy};
@@ -55,6 +56,9 @@ struct Plan {
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(config: Config, environment: Environment, dev: Option<Dev>) -> Result<u8, Failure> {
     let loggers = logs::start(config.log_level.as_deref(), config.log_format.as_deref())?;
+    if dev.is_none() && !config.is_mlock_disabled() {
+        lock_memory();
+    }
     let mut plan = Plan::new(&config, &environment)?;
     drop(environment);
     if let Some(dev) = &dev {
@@ -74,6 +78,16 @@ pub(crate) async fn run(config: Config, environment: Environment, dev: Option<De
         dev.clean();
     }
     stopped
+}
+
+/// Before the first key is read.
+fn lock_memory() {
+    match memory_lock::lock() {
+        Ok(()) => tracing::debug!("memory is locked: nothing of it reaches swap"),
+        Err(reason) => {
+            tracing::warn!("memory is not locked, so keys may reach swap ({reason}); {}", memory_lock::NEXT);
+        }
+    }
 }
 
 impl Plan {

@@ -1,6 +1,7 @@
 //! The machine itself: its clock, and whether a process's memory stays within the process.
 
 use super::Finding;
+use crate::memory_lock::{self, Permission};
 use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
 use secrethub::{
     TokioHost,
@@ -35,6 +36,37 @@ pub(super) fn clock(now: u64, newest_record: Option<Timestamp>) -> Finding {
         Some(newest) => Finding::ok("clock", format!("{shown}; newest audit record {}", newest.to_rfc3339())),
         None => Finding::ok("clock", shown),
     }
+}
+
+/// Can what the server knows reach a disk.
+pub(super) fn swap(mlock_disabled: bool) -> [Finding; 2] {
+    let devices = memory_lock::swap_devices();
+    judge_swap(mlock_disabled, memory_lock::permission(), devices.as_deref())
+}
+
+/// `None` where the system does not tell of swap: it may be there.
+pub(super) fn judge_swap(
+    mlock_disabled: bool,
+    permission: Permission,
+    devices: Option<&[String]>,
+) -> [Finding; 2] {
+    let (locked, how) = match (mlock_disabled, permission) {
+        (true, _) => (false, "off (disable_mlock)".to_owned()),
+        (false, Permission::All) => (true, "this user may lock all of a server's memory".to_owned()),
+        (false, Permission::Upto(bytes)) => (false, format!("this user may lock {} KiB only", bytes >> 10)),
+    };
+    let danger = !locked && devices.is_none_or(|devices| !devices.is_empty());
+    let judge = |check, message: String| match danger {
+        true => Finding::warn(check, message, memory_lock::NEXT),
+        false => Finding::ok(check, message),
+    };
+    let swap = match devices {
+        None => "the system does not tell whether there is any".to_owned(),
+        Some([]) => "none that is on a disk".to_owned(),
+        Some(devices) if locked => format!("on {}, which locked memory does not reach", devices.join(", ")),
+        Some(devices) => format!("on {}: keys may be written there and stay", devices.join(", ")),
+    };
+    [judge("memory lock", how), judge("swap", swap)]
 }
 
 /// This process hardened itself as a server does: did the system let it.

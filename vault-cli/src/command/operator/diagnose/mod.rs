@@ -9,7 +9,7 @@ mod store;
 mod tests;
 
 use crate::{
-    config::Environment,
+    config::{Config, Environment},
     context::Context,
     failure::{Failure, LOCAL, OK, REMOTE},
 };
@@ -89,6 +89,7 @@ impl Diagnose {
     async fn look(&self, environment: &Environment) -> Vec<Finding> {
         let (mut findings, config) = settings::check(self.config.as_deref(), environment);
         let mut newest = None;
+        let mlock_disabled = config.as_ref().is_some_and(Config::is_mlock_disabled);
         if let Some(config) = config {
             let found = store::check(&config).await;
             newest = found.newest_record;
@@ -98,6 +99,7 @@ impl Diagnose {
         }
         findings.push(machine::clock(machine::now(), newest));
         findings.extend(machine::memory());
+        findings.extend(machine::swap(mlock_disabled));
         findings
     }
 }

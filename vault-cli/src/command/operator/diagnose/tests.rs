@@ -49,6 +49,28 @@ fn disks_fill() {
 }
 
 #[test]
+fn memory_reaches_swap_or_not() {
+    use crate::memory_lock::Permission::{All, Upto};
+    let check = |disabled: bool, permission, devices: Option<&[&str]>, expect: State, words: &str| {
+        let devices = devices.map(|names| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        let found = machine::judge_swap(disabled, permission, devices.as_deref());
+        let text: String = found.iter().map(Finding::line).collect();
+        assert!(found.iter().all(|finding| finding.status == expect), "{text}");
+        assert_eq!(text.contains("LimitMEMLOCK=infinity"), expect == Warn, "what to do: {text}");
+        assert!(text.contains(words), "{text}");
+    };
+    let (none, disk): (&[&str], &[&str]) = (&[], &["/dev/sda2", "/swapfile"]);
+    check(false, All, Some(none), Ok, "none that is on a disk");
+    check(false, All, Some(disk), Ok, "does not reach");
+    check(false, All, None, Ok, "does not tell");
+    check(false, Upto(65_536), Some(none), Ok, "64 KiB only");
+    check(false, Upto(65_536), Some(disk), Warn, "/dev/sda2, /swapfile");
+    check(false, Upto(65_536), None, Warn, "does not tell");
+    check(true, All, Some(none), Ok, "disable_mlock");
+    check(true, All, Some(disk), Warn, "written there");
+}
+
+#[test]
 fn keys_are_their_owners_alone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("key");
