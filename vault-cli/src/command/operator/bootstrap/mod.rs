@@ -73,7 +73,7 @@ impl Bootstrap {
     }
 }
 
-/// Everything is compared before anything is made, so that a vault that has something else stays as it is.
+/// Policies will stand between mounts and tokens: before the tokens that name them. Everything is compared before anything is made, so that a vault that has something else stays as it is.
 async fn work(context: &Context, plan: &Plan, steps: &mut Vec<Step>) -> Result<(), Failure> {
     let token = keys::token(context, plan, steps).await?;
     let client = context.client_with(token)?;
