@@ -85,6 +85,9 @@ pub const ROTATE_INTERVAL_MIN: Duration = Duration::from_secs(24 * 3_600);
 /// How long a ceremony may take from its first request: people in every time zone have had a working day. No longer,
 /// because the shares given so far lie, sealed, in the store meanwhile.
 pub const CEREMONY_TTL: Duration = Duration::from_secs(24 * 3_600);
+/// How long new shares that were told are kept, sealed, for who gave the last old one and heard no answer: time to see
+/// an error and try again, by hand.
+pub const REKEY_TOLD_TTL: Duration = Duration::from_secs(3_600);
 /// Encryptions under one data key before a new boot id is taken; far below GCM's 2^32 (NIST SP 800-38D §8.3).
 pub const BOOT_ENCRYPTIONS_MAX: u64 = 1 << 30;
 /// Data keys of earlier boots kept scheduled in memory.

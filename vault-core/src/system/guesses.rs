@@ -8,6 +8,7 @@ use crate::{
     error::{Error, ErrorKind},
     limits::{PASSPHRASE_PAUSE, PASSPHRASE_WRONG_MAX},
 };
+use futures::channel::oneshot;
 use std::time::Duration;
 
 /// How guessing went so far; forgotten with the process, like the shares of an unseal.
@@ -40,17 +41,28 @@ impl Guesses {
 impl System {
     /// What somebody typed, as `wrap` asks for it. `RateLimited`, and nothing was tried, after too many wrong
     /// passphrases.
+    ///
+    /// A guess is a task of its own: who leaves before it is over has it counted all the same, and its memory is not
+    /// taken by the next one meanwhile.
     pub(crate) async fn read_given(&self, wrap: &Wrap, text: &Secret<String>) -> Result<Given, Error> {
-        let read = Given::read(self.crypto(), &**self.host(), wrap, text);
         if !matches!(wrap.guard(), Guard::Passphrase(_)) {
-            return read.await;
+            return Given::read(self.crypto(), &**self.host(), wrap, text).await;
         }
+        let (tell, told) = oneshot::channel();
+        // EXPOSE: the task needs a copy of its own, wiped with it.
+        let (system, wrap, text) = (self.clone(), wrap.clone(), Secret::new(text.expose().clone()));
+        let guess = async move { drop(tell.send(system.guess(&wrap, &text).await)) };
+        self.host().spawn("guess", Box::pin(guess));
+        told.await.unwrap_or_else(|_| Err(Error::unavailable("the server is stopping; nothing was tried")))
+    }
+
+    async fn guess(&self, wrap: &Wrap, text: &Secret<String>) -> Result<Given, Error> {
         let mut guesses = self.0.guesses.lock().await;
         if let Some(retry_after) = guesses.wait(self.host().monotonic()) {
             let words = "too many wrong passphrases: wait, then try again";
             return Err(Error::new(ErrorKind::RateLimited { retry_after }, words));
         }
-        let given = read.await;
+        let given = Given::read(self.crypto(), &**self.host(), wrap, text).await;
         guesses.note(given.is_ok(), self.host().monotonic());
         given
     }

@@ -1,13 +1,15 @@
 //! A vault with several nodes, its shares, and how to ask them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use futures::FutureExt as _;
 use secrethub_core::{
     Error, ErrorKind, Operation, Parts, Request, Vault,
+    barrier::SEAL_KEY,
     crypto::rustcrypto,
     host::Host as _,
-    store::{Backend, memory::Memory},
+    store::{Backend, Key, Store as _, memory::Memory},
     system::Settings,
-    testing::World,
+    testing::{World, pause},
 };
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -120,9 +122,14 @@ impl House {
 
     /// Writes the same path as root on several nodes at the same moment.
     pub(crate) fn at_once(&self, path: &str, fields: Vec<Value>) -> Vec<Answer> {
+        self.at_once_from(0, path, fields)
+    }
+
+    /// The same, from this node on.
+    pub(crate) fn at_once_from(&self, first: usize, path: &str, fields: Vec<Value>) -> Vec<Answer> {
         let ask = |(at, fields): (usize, Value)| {
             let request = Request::new("id", Write, path).with_fields(fields).with_token(&self.root);
-            let vault = Arc::clone(&self.nodes[at]);
+            let vault = Arc::clone(&self.nodes[first + at]);
             async move { vault.handle(request).await }
         };
         let asked: Vec<_> = fields.into_iter().enumerate().map(ask).collect();
@@ -134,6 +141,37 @@ impl House {
     /// The same as root.
     pub(crate) fn root(&self, at: usize, operation: Operation, path: &str, fields: Value) -> Answer {
         self.ask(at, operation, path, fields, &self.root)
+    }
+
+    /// Writes as root, and is gone the moment the store has another seal: the answer is lost.
+    pub(crate) fn lose(&self, at: usize, path: &str, fields: Value) {
+        let request = Request::new("id", Write, path).with_fields(fields).with_token(&self.root);
+        let (vault, memory) = (Arc::clone(&self.nodes[at]), Arc::clone(&self.memory));
+        let lost = async move {
+            let seal = Key::new(SEAL_KEY).unwrap();
+            let guards = async || {
+                memory.get(std::slice::from_ref(&seal)).await.unwrap().pop().flatten().map(|found| found.rev)
+            };
+            let before = guards().await;
+            let mut asked = Box::pin(vault.handle(request));
+            while guards().await == before {
+                assert!((&mut asked).now_or_never().is_none(), "it was answered before the store had it");
+                pause().await;
+            }
+        };
+        self.world.run(lost).unwrap();
+    }
+
+    /// Begins a request, and is gone before anything came of it.
+    pub(crate) fn leave_early(&self, at: usize, path: &str, fields: Value) {
+        let request = Request::new("id", Write, path).with_fields(fields);
+        let vault = Arc::clone(&self.nodes[at]);
+        let left = async move {
+            let mut asked = Box::pin(vault.handle(request));
+            assert!((&mut asked).now_or_never().is_none());
+        };
+        self.world.run(left).unwrap();
+        self.world.settle(1_000);
     }
 
     /// A token that no policy lets do anything here.

@@ -12,8 +12,9 @@ use secrethub_core::{
     system::{Guardian, Settings},
 };
 use serde_json::{Value, json};
+use std::time::Duration;
 
-const PHRASE: &str = "correct horse battery staple";
+pub(crate) const PHRASE: &str = "correct horse battery staple";
 
 /// Somebody types it.
 fn typed() -> Settings {
@@ -21,13 +22,13 @@ fn typed() -> Settings {
 }
 
 /// The environment has it.
-fn with_phrase() -> Settings {
+pub(crate) fn with_phrase() -> Settings {
     let phrase = Passphrase::parse(&Secret::new(PHRASE.to_owned())).unwrap();
     let guardian = Guardian::Passphrase(Some(phrase));
     Settings { guardian, unauthenticated_ceremonies: true, ..Settings::default() }
 }
 
-fn with_shares() -> Settings {
+pub(crate) fn with_shares() -> Settings {
     Settings { unauthenticated_ceremonies: true, ..Settings::default() }
 }
 
@@ -42,7 +43,7 @@ fn made_by_hand() -> House {
     house
 }
 
-fn unseal(house: &House, at: usize, key: &str, migrate: bool) -> Answer {
+pub(crate) fn unseal(house: &House, at: usize, key: &str, migrate: bool) -> Answer {
     house.ask(at, Write, "sys/unseal", json!({ "key": key, "migrate": migrate }), "")
 }
 
@@ -147,8 +148,38 @@ fn guesses_are_counted() {
     assert_eq!(guess(PHRASE).unwrap()["complete"], true);
 }
 
+/// Who leaves before the answer has guessed all the same.
+#[test]
+fn a_guess_that_nobody_waits_for_is_counted() {
+    let mut house = made_by_hand();
+    house.join();
+    for _ in 0..PASSPHRASE_WRONG_MAX {
+        house.leave_early(1, "sys/unseal", json!({ "key": "wrong horse battery staple" }));
+    }
+    house.sleep(Duration::from_secs(1));
+    assert!(matches!(unseal(&house, 1, PHRASE, false), Err((RateLimited { .. }, _))));
+}
+
+/// The key of a guard without shares is the one share: its answer is told again to who has it, and guesses are counted.
+#[test]
+fn a_lost_answer_is_told_again_to_who_knows_the_passphrase() {
+    let mut house = made_by_hand();
+    let fields = json!({ "secret_shares": 3, "secret_threshold": 2 });
+    let begun = house.root(0, Write, "sys/rotate/recovery/init", fields).unwrap();
+    let given = |key: &str| json!({ "key": key, "nonce": begun["nonce"] });
+    house.lose(0, "sys/rotate/recovery/update", given(PHRASE));
+    let ask = |house: &House, key: &str| house.root(0, Write, "sys/rotate/recovery/update", given(key));
+    for _ in 0..PASSPHRASE_WRONG_MAX {
+        refused(ask(&house, "wrong horse battery staple"), Invalid, "wrong passphrase");
+    }
+    assert!(matches!(ask(&house, PHRASE), Err((RateLimited { .. }, _))));
+    house.sleep(PASSPHRASE_PAUSE);
+    let told = ask(&house, PHRASE).unwrap();
+    house.root = make_root_alone(&house, &crate::house::keys(&told)[1..]);
+}
+
 /// Two nodes under one guard, a secret in it, and shares that can hand it over: three of which two suffice.
-fn under(settings: fn() -> Settings, key: &str) -> (House, Vec<String>) {
+pub(crate) fn under(settings: fn() -> Settings, key: &str) -> (House, Vec<String>) {
     let (mut house, shares) = if key.is_empty() {
         let house = House::with(settings);
         let shares = house.shares.clone();

@@ -86,6 +86,46 @@ fn verified_shares_count_only_once_they_were_given() {
     assert!(!unseals(&mut house, &old) && unseals(&mut house, &new));
 }
 
+/// The last share's answer never arrives: whoever gave it gives it again, at any node, and is told the same.
+#[test]
+fn a_lost_answer_is_told_again_to_who_was_to_hear_it() {
+    let mut house = House::new();
+    let old = house.shares.clone();
+    let fields = json!({ "secret_shares": 3, "secret_threshold": 2 });
+    let begun = house.root(0, Write, "sys/rekey/init", fields.clone()).unwrap();
+    let share = |key: &str| json!({ "key": key, "nonce": nonce(&begun) });
+    house.root(1, Write, "sys/rekey/update", share(&old[0])).unwrap();
+    house.lose(1, "sys/rekey/update", share(&old[2]));
+    assert!(!unseals(&mut house, &old), "the old shares are dead");
+    let ask = |house: &House, fields: Value| house.root(2, Write, "sys/rekey/update", fields);
+    refused(ask(&house, share(&old[0])), Invalid, "no rekey in progress");
+    refused(ask(&house, share("zz")), Invalid, "no rekey in progress");
+    refused(ask(&house, json!({ "key": old[2], "nonce": "another" })), Invalid, "no rekey in progress");
+    refused(house.ask(2, Write, "sys/rekey/update", share(&old[2]), &house.powerless()), Denied, "denied");
+    let other = house.root(0, Write, "auth/token/create", json!({ "policies": ["root"] })).unwrap();
+    let other = house.ask(2, Write, "sys/rekey/update", share(&old[2]), other.as_str().unwrap());
+    refused(other, Invalid, "no rekey in progress"); // Whoever has the share alone.
+    let again = ask(&house, share(&old[2])).unwrap();
+    assert_eq!((&again["complete"], &again["nonce"]), (&json!(true), &begun["nonce"]));
+    assert_eq!(ask(&house, share(&old[2])).unwrap(), again, "as often as it is lost");
+    let new = keys(&again);
+    assert!(unseals(&mut house, &new[1..]));
+    assert_eq!((house.recorded("rekey").len(), house.recorded("rekey-told").len()), (1, 2));
+
+    // A rekey that is under way is another one, and so is its answer.
+    let next = house.root(0, Write, "sys/rekey/init", fields).unwrap();
+    assert_eq!(keys(&ask(&house, share(&old[2])).unwrap()), new);
+    let give = |key: &str| json!({ "key": key, "nonce": nonce(&next) });
+    ask(&house, give(&new[0])).unwrap();
+    house.lose(0, "sys/rekey/update", give(&new[1]));
+    refused(ask(&house, share(&old[2])), Invalid, "no rekey in progress");
+    let newest = keys(&ask(&house, give(&new[1])).unwrap());
+    assert!(!unseals(&mut house, &new) && unseals(&mut house, &newest));
+    house.pass(0, std::time::Duration::from_secs(3_700));
+    refused(ask(&house, give(&new[1])), Invalid, "no rekey in progress");
+    assert_eq!(house.recorded("ceremony-expired"), ["success"], "and nothing is left in the store");
+}
+
 #[test]
 fn an_attacker_neither_begins_nor_cancels() {
     let house = House::new();

@@ -42,9 +42,9 @@ pub(super) struct Rekey {
     /// New shares that suffice
     #[arg(long, short = 't', default_value_t = 3)]
     key_threshold: u8,
-    /// With `-init`: new shares count only once they were given. Else: of that verification
-    #[arg(long)]
-    verify: bool,
+    /// With `-init`: new shares count only once they were given; that is so unless it is `false`. Else: of that verification
+    #[arg(long, default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    verify: Option<bool>,
     /// Show how far it is
     #[arg(long)]
     status: bool,
@@ -84,13 +84,14 @@ impl Rekey {
             let fields = json!({
                 "secret_shares": self.key_shares,
                 "secret_threshold": self.key_threshold,
-                "require_verification": self.verify,
+                // Whoever copies a share wrong locks nobody out.
+                "require_verification": self.verify.unwrap_or(true),
             });
             let begun = client.write(&init, &fields).await?;
             output::note("The new shares are shown once, to whoever gives the last of the old ones.");
             return print_status(context, begun.body());
         }
-        let step = if self.verify { self.target.path("verify") } else { init };
+        let step = if self.is_verifying() { self.target.path("verify") } else { init };
         if self.cancel {
             let query: Vec<_> = self.nonce.iter().map(|nonce| ("nonce", nonce.clone())).collect();
             client.call(Method::Delete, &step, &query, None).await?;
@@ -103,14 +104,18 @@ impl Rekey {
         self.give(context, status.body()).await
     }
 
+    fn is_verifying(&self) -> bool {
+        self.verify.unwrap_or(false)
+    }
+
     async fn give(self, context: &Context, status: &Value) -> Result<u8, Failure> {
         let nonce = super::meant(status, self.nonce.as_deref(), "rotation", "operator rotate-keys -init")?;
         let share = input::secret_by(self.share.as_deref(), "Key (will be hidden): ")?;
-        let path = self.target.path(if self.verify { "verify" } else { "update" });
+        let path = self.target.path(if self.is_verifying() { "verify" } else { "update" });
         // EXPOSE: the share goes to the server, which is the purpose of the command.
         let fields = json!({ "key": share.expose_secret(), "nonce": nonce });
         let answer = context.client()?.write(&path, &fields).await?.into_body();
-        match (answer["complete"] == true, self.verify) {
+        match (answer["complete"] == true, self.is_verifying()) {
             (false, _) => print_status(context, &answer),
             (true, true) => context.print(&answer, &answer, || {
                 "The new shares are verified: they are in force, and the old ones open nothing any more."

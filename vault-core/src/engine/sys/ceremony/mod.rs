@@ -6,11 +6,13 @@
 //! |---|---|
 //! | `generate_root` | a new root token |
 //! | `rekey` | new unseal or recovery shares |
+//! | `told` | new shares are told again, should the answer be lost |
 //! | `verify` | the new shares prove themselves before they count |
 
 mod generate_root;
 mod rekey;
 mod routes;
+mod told;
 mod verify;
 
 pub(super) use routes::TABLES;

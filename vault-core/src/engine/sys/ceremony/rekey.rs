@@ -1,8 +1,9 @@
 //! New shares: a quorum of the old ones opens the root, and it is wrapped anew under a key that nobody has had before.
 //! From the commit on the old shares open nothing. The root itself, and all that is sealed below it, stays.
 
-use super::{super::lifecycle::shares_of, Place, Told, check_cancel, check_nonce, required, share};
+use super::{super::lifecycle::shares_of, Place, Told, check_cancel, check_nonce, required, share, told};
 use crate::{
+    Secret,
     barrier::{Guard, Holders, Opened, Quorum, SealFile, Wrap},
     cx::Cx,
     engine::Call,
@@ -106,6 +107,10 @@ pub(super) async fn cancel(cx: &mut Cx, call: Call<'_>, family: Family) -> Resul
 }
 
 pub(super) async fn update(cx: &mut Cx, call: Call<'_>, family: Family) -> Result<Reply, Error> {
+    if let Some(told) = told::again(cx, call, family).await? {
+        cx.note_operation("rekey-told");
+        return Reply::shaped(family.shape, &told);
+    }
     let mut place = Place::<Rekey>::read(cx, family.name).await?;
     let running = place.running(WHAT)?;
     check_nonce(call, &running.nonce)?;
@@ -116,19 +121,20 @@ pub(super) async fn update(cx: &mut Cx, call: Call<'_>, family: Family) -> Resul
     }
     let (read, file) = cx.seal_entry().await?;
     family.check(&file)?;
-    match place.contribute(cx, &read, file.authority(), &share(call)?).await? {
+    let share = share(call)?;
+    match place.contribute(cx, &read, file.authority(), &share).await? {
         None => Reply::shaped(family.shape, &describe(&place, file.authority())),
-        Some(opened) => finish(cx, family, place, (&read, &file), &opened),
+        Some(opened) => finish(cx, family, place, (&read, &file), (&opened, &share)).await,
     }
 }
 
 /// Makes the new shares, and puts them in force unless they are to be verified first.
-fn finish(
+async fn finish(
     cx: &mut Cx,
     family: Family,
     mut place: Place<Rekey>,
     (read, file): (&Entry, &SealFile),
-    opened: &Opened,
+    (opened, share): (&Opened, &Secret<String>),
 ) -> Result<Reply, Error> {
     let (crypto, host) = (cx.system().crypto(), std::sync::Arc::clone(cx.system().host()));
     let running = place.running(WHAT)?;
@@ -151,6 +157,7 @@ fn finish(
         cx.note_operation("rekey-pending");
     } else {
         put_in_force(cx, &mut place, read, file, wrap)?;
+        told::keep(cx, family, &nonce, (file.authority(), share), &done).await?;
     }
     Reply::shaped(family.shape, &done)
 }
