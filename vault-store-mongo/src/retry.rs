@@ -5,10 +5,7 @@
 
 use crate::error::{DUPLICATE_KEY, WRITE_CONFLICT, code, refused, unavailable};
 use mongodb::error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR};
-use secrethub_core::{
-    limits::REQUEST_DEADLINE,
-    store::{CommitError, StoreError},
-};
+use secrethub_core::store::{CommitError, StoreError};
 use std::{
     hash::{BuildHasher, RandomState},
     time::{Duration, Instant},
@@ -17,6 +14,8 @@ use std::{
 /// First pause before a batch starts over; doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_millis(128);
+/// How long a batch starts over. Others wait behind it, and what is locked for longer is locked by somebody who died.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How one attempt ended without success.
 #[derive(Debug)]
@@ -56,7 +55,7 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// Attempts until one ends with an answer, or until the caller's patience would be over.
+/// Attempts until one ends with an answer, or patience is over.
 pub(crate) async fn until_answered<F>(attempt: impl Fn() -> F) -> Result<(), CommitError>
 where
     F: Future<Output = Result<(), Stop>>,
@@ -69,7 +68,7 @@ where
             Err(Stop::Again(source)) => source,
             Err(Stop::Refused | Stop::RowsAreThere) => unavailable("others were faster every time"),
         };
-        if start.elapsed() >= REQUEST_DEADLINE {
+        if start.elapsed() >= PATIENCE {
             return Err(CommitError::NotApplied(source));
         }
         pauses.wait().await;

@@ -28,6 +28,8 @@ pub struct Settings {
     pub args: Vec<String>,
     /// Environment beside a bare `PATH` and a `HOME` inside the folder.
     pub env: Vec<(String, String)>,
+    /// The store, unless it is `vault.db` in the folder.
+    pub store: Option<String>,
 }
 
 /// The `secrethub` binary: `SECRETHUB_BIN`, or what `cargo build` put in the target folder.
@@ -97,7 +99,7 @@ impl Server {
 
     /// The store it was started on, as `--store` takes it.
     pub fn store(&self) -> String {
-        store_url(&self.folder)
+        store_url(&self.folder, &self.settings)
     }
 
     /// What it logged so far.
@@ -132,8 +134,9 @@ impl fmt::Debug for Server {
     }
 }
 
-fn store_url(folder: &Path) -> String {
-    format!("sqlite:{}", folder.join("vault.db").display())
+fn store_url(folder: &Path, settings: &Settings) -> String {
+    let own = || format!("sqlite:{}", folder.join("vault.db").display());
+    settings.store.clone().unwrap_or_else(own)
 }
 
 fn spawn(folder: &Path, address: SocketAddr, settings: &Settings) -> Child {
@@ -141,7 +144,7 @@ fn spawn(folder: &Path, address: SocketAddr, settings: &Settings) -> Child {
     let log = log.expect("the folder can be written");
     let mut command = Command::new(binary());
     command
-        .args(["server", "--store", &store_url(folder), "--listen", &address.to_string()])
+        .args(["server", "--store", &store_url(folder, settings), "--listen", &address.to_string()])
         .args(&settings.args);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", folder);
     command.envs(settings.env.iter().map(|(name, value)| (name, value))).current_dir(folder);
