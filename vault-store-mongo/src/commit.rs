@@ -86,7 +86,7 @@ async fn commit(session: &mut ClientSession) -> Result<(), Stop> {
                 {
                     pauses.wait().await;
                 }
-                Err(error) => return Err(Stop::after_commit(error)),
+                Err(error) => return Err(Stop::after_commit(&error)),
             }
         }
     };

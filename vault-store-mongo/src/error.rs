@@ -24,8 +24,13 @@ pub(crate) fn refused(error: Error) -> StoreError {
         Some(SNAPSHOT_TOO_OLD) => unavailable(
             "the snapshot is older than the server's history (minSnapshotHistoryWindowInSeconds, 300 unless set)",
         ),
-        _ => unavailable(error),
+        _ => unavailable(told(&error)),
     }
+}
+
+/// The error without the server's whole reply in hexadecimal, which the driver's own text ends with.
+pub(crate) fn told(error: &Error) -> String {
+    error.kind.to_string()
 }
 
 pub(crate) fn unavailable(source: impl Into<BoxError>) -> StoreError {

@@ -3,7 +3,7 @@
 use crate::{
     Barrier, Mongo, Place,
     document::number,
-    error::{INDEX_CONFLICTS, NAMESPACE_EXISTS, UNAUTHORIZED, bounded, code},
+    error::{INDEX_CONFLICTS, NAMESPACE_EXISTS, UNAUTHORIZED, bounded, code, told},
     read, rows,
 };
 use futures::TryStreamExt;
@@ -66,10 +66,10 @@ impl From<Error> for OpenError {
     fn from(error: Error) -> Self {
         match *error.kind {
             ErrorKind::Authentication { .. } | ErrorKind::InvalidTlsConfig { .. } => {
-                Self::Refused(error.to_string().into())
+                Self::Refused(told(&error).into())
             }
-            _ if code(&error) == Some(UNAUTHORIZED) => Self::Refused(error.to_string().into()),
-            _ => Self::Unreachable(error.into()),
+            _ if code(&error) == Some(UNAUTHORIZED) => Self::Refused(told(&error).into()),
+            _ => Self::Unreachable(told(&error).into()),
         }
     }
 }
@@ -135,7 +135,7 @@ const BAD_URL: &str = "the URL is not one of MongoDB's: it reads mongodb://user:
 /// The driver's own words about the URL are left out: they may quote a password that was not encoded.
 async fn driver_options(url: &str, connections: Option<u32>) -> Result<ClientOptions, OpenError> {
     let mut options = ClientOptions::parse(url).await.map_err(|error| match *error.kind {
-        ErrorKind::DnsResolve { .. } => OpenError::Unreachable(error.into()),
+        ErrorKind::DnsResolve { .. } => OpenError::Unreachable(told(&error).into()),
         _ => refuse(BAD_URL),
     })?;
     if matches!(options.default_database.as_deref(), Some("admin" | "local" | "config")) {

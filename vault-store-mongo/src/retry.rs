@@ -3,7 +3,7 @@
 //! Whoever meets another's change is aborted at once instead of waiting for it, so contention is settled here: by pauses
 //! that grow and are drawn at random, within a bound after which the caller is told.
 
-use crate::error::{DUPLICATE_KEY, WRITE_CONFLICT, code, refused, unavailable};
+use crate::error::{DUPLICATE_KEY, WRITE_CONFLICT, code, refused, told, unavailable};
 use mongodb::error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR};
 use secrethub_core::store::{CommitError, StoreError};
 use std::{
@@ -44,8 +44,8 @@ impl Stop {
 
     /// For an error after `commitTransaction` was sent, whatever its labels say: not knowing costs one re-send, and
     /// knowing wrongly costs a commit.
-    pub(crate) fn after_commit(error: Error) -> Self {
-        Self::Answer(CommitError::Unknown(error.into()))
+    pub(crate) fn after_commit(error: &Error) -> Self {
+        Self::Answer(CommitError::Unknown(told(error).into()))
     }
 }
 
@@ -117,7 +117,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_what_was_surely_not_applied_starts_over() {
-        let unknown = || Err(Stop::after_commit(Error::custom("gone")));
+        let unknown = || Err(Stop::after_commit(&Error::custom("gone")));
         assert!(matches!(ends(&[|| Ok(())]).await, (Ok(()), 1)));
         assert!(matches!(ends(&[|| Err(again()), || Err(again()), || Ok(())]).await, (Ok(()), 3)));
         assert!(matches!(ends(&[|| Err(Stop::Refused), || Ok(())]).await, (Ok(()), 2)));
