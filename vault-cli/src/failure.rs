@@ -104,6 +104,12 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<secrethub::core::Error> for Failure {
+    fn from(error: secrethub::core::Error) -> Self {
+        Self::local(error.to_string())
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

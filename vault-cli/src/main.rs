@@ -10,6 +10,7 @@ mod harden;
 mod input;
 mod memory_lock;
 mod output;
+mod progress;
 mod server;
 mod token_file;
 

@@ -237,7 +237,16 @@ impl Client {
         Ok(url)
     }
 
-    fn transport(&self, error: reqwest::Error) -> Error {
+    /// A request whose body or answer may take as long as it likes.
+    pub(crate) fn long(&self, method: reqwest::Method, path: &str) -> Result<reqwest::RequestBuilder, Error> {
+        Ok(self.http.request(method, self.url(path)?).headers(self.headers()))
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(crate) fn transport(&self, error: reqwest::Error) -> Error {
         Error::transport(&self.address(), error)
     }
 }
@@ -262,7 +271,7 @@ fn again_after(sent: &Result<reqwest::Response, Error>, attempt: u32) -> Option<
 }
 
 /// An empty body is `null`: Vault's 204.
-fn parse(bytes: &[u8]) -> Option<Value> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<Value> {
     if bytes.is_empty() { Some(Value::Null) } else { serde_json::from_slice(bytes).ok() }
 }
 

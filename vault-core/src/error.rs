@@ -83,6 +83,14 @@ impl Error {
         Self::new(ErrorKind::Sealed, "Vault is sealed")
     }
 
+    /// A snapshot was brought to a vault.
+    pub fn vault_stands() -> Self {
+        Self::invalid(
+            "a vault is here already and is never overwritten; post the snapshot to a server on an empty store, or \
+             see `operator snapshot restore`",
+        )
+    }
+
     /// A failure that the caller may retry.
     pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Unavailable, message)

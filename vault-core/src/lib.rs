@@ -5,6 +5,7 @@
 //! | [`request`], [`error`] | what goes in at the one door, and what comes out |
 //! | [`store`] | the contract of a store, and the reference model in memory |
 //! | [`audit`] | records, chain, lane, checkpoints, verify |
+//! | [`backup`] | snapshots, and moving from one store to another |
 //! | [`crypto`] | cryptography as a value |
 //! | [`barrier`] | seal, keyring, envelope: nothing secret reaches a store in the clear |
 //! | [`host`] | the only door to time, tasks and randomness |
@@ -14,6 +15,7 @@
 //! | `testing` (feature) | batteries, fault wrapper, simulation: for whoever implements a contract |
 
 pub mod audit;
+pub mod backup;
 pub mod barrier;
 pub mod crypto;
 pub mod cx;

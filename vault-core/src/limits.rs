@@ -9,6 +9,12 @@ pub const KEY_BYTES_MAX: usize = 512;
 pub const MEMO_DOCUMENTS: usize = 8_192;
 /// A longer document is parsed every time, so that all that are remembered stay within a few dozen megabytes.
 pub const MEMO_DOCUMENT_BYTES_MAX: usize = 2 * 1024;
+/// Entries or records of one batch that fills a store.
+pub const RESTORE_BATCH_OPS: usize = 500;
+/// Bytes of one batch that fills a store.
+pub const RESTORE_BATCH_BYTES: usize = 2 * 1024 * 1024;
+/// How often such a batch is sent while its outcome stays unknown.
+pub const RESTORE_SENDINGS: usize = 50;
 /// Longest sealed value in bytes: MongoDB's document limit less room for its other fields.
 pub const VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Changes that one request may stage. What is larger commits a tombstone and sweeps.

@@ -6,6 +6,7 @@ mod envelope;
 pub use envelope::Envelope;
 
 use crate::{Secret, error::Error, id::Timestamp, limits};
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
@@ -273,6 +274,13 @@ pub struct LeaseInfo {
     pub duration: Duration,
 }
 
+/// A long answer, a piece at a time.
+#[async_trait]
+pub trait Bytes: Send {
+    /// The next piece; `None` at the end. An error ends it too, and what came before is worth nothing.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, Error>;
+}
+
 /// What the door gives back. [`Reply::empty`] is Vault's 204.
 #[derive(Default)]
 pub struct Reply {
@@ -286,6 +294,8 @@ pub struct Reply {
     pub lease: LeaseInfo,
     /// What the caller should know beside the answer.
     pub warnings: Vec<String>,
+    /// An answer that is no JSON and too long for one piece; then there is nothing else.
+    pub bytes: Option<Box<dyn Bytes>>,
     /// How to lay it out.
     pub shape: Shape,
     /// Type of the mount that answered (`kv`, `system` …).
@@ -327,7 +337,7 @@ impl Reply {
 
     /// Is there nothing at all to lay out.
     pub fn is_empty(&self) -> bool {
-        let bare = self.data.is_none() && self.auth.is_none() && self.wrap.is_none();
+        let bare = self.data.is_none() && self.bytes.is_none() && self.auth.is_none() && self.wrap.is_none();
         bare && self.lease.id.is_empty() && self.warnings.is_empty()
     }
 

@@ -7,6 +7,7 @@ mod wrap;
 
 use crate::{
     audit::{Change, SubmitError},
+    backup::Restore,
     barrier::Fault,
     cx::{Cx, Notes, Watched},
     engine::{Access, Call},
@@ -73,6 +74,12 @@ impl Vault {
     /// What this node can be counted by, for metrics; at hand, and no secret.
     pub fn figures(&self) -> Figures {
         self.system.figures()
+    }
+
+    /// Begins to bring a snapshot in, where there is no vault yet.
+    pub async fn restore(&self) -> Result<Restore, Error> {
+        self.system.check_process()?;
+        self.system.restore().await
     }
 
     /// Runs the background work until the future is dropped.

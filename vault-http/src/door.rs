@@ -1,6 +1,6 @@
 //! [`Door`]: the one thing this crate asks of the core. `Vault` is the door; tests stand a fake one there.
 
-use secrethub_core::{Error, Reply, Request, Vault, system::Figures};
+use secrethub_core::{Error, Reply, Request, Vault, backup::Restore, system::Figures};
 use std::{net::IpAddr, pin::Pin, sync::Arc};
 
 /// What a door gives back: an answer to wait for, which borrows nothing.
@@ -8,6 +8,9 @@ pub type Answer = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send>>;
 
 /// Nothing to answer.
 pub type Noted = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What takes a snapshot in.
+pub type Restoring = Pin<Box<dyn Future<Output = Result<Restore, Error>> + Send>>;
 
 /// Answers requests.
 pub trait Door: Send + Sync + 'static {
@@ -19,6 +22,9 @@ pub trait Door: Send + Sync + 'static {
 
     /// Records that so many requests of an address were turned away before they came to the door.
     fn note_flood(self: Arc<Self>, address: IpAddr, count: u64) -> Noted;
+
+    /// Begins to bring a snapshot in; refused where there is a vault.
+    fn restore(self: Arc<Self>) -> Restoring;
 }
 
 impl Door for Vault {
@@ -32,5 +38,9 @@ impl Door for Vault {
 
     fn note_flood(self: Arc<Self>, address: IpAddr, count: u64) -> Noted {
         Box::pin(async move { Vault::note_flood(&self, address, count).await })
+    }
+
+    fn restore(self: Arc<Self>) -> Restoring {
+        Box::pin(async move { Vault::restore(&self).await })
     }
 }

@@ -1,6 +1,6 @@
 //! From a [`Reply`] or an [`Error`] to an HTTP response. The one file of the product that knows status codes.
 
-use crate::{envelope, health::HealthCodes};
+use crate::{envelope, health::HealthCodes, snapshot};
 use axum::{body::Body, response::Response};
 use http::{
     HeaderName, HeaderValue, StatusCode,
@@ -19,6 +19,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) fn vault(id: &str, result: Result<Reply, Error>, health: HealthCodes) -> Response {
     let body = result.and_then(|reply| Ok((envelope::body(id, &reply)?, reply)));
     let response = match body {
+        Ok((_, Reply { bytes: Some(bytes), .. })) => file(snapshot::stream(bytes)),
         Ok((body, reply)) => json(success_code(&reply, health, body.is_empty()), body),
         Err(error) => {
             log(id, &error);
@@ -137,6 +138,14 @@ struct Detail<'a, T> {
 
 fn detail_of(code: StatusCode, detail: &impl Serialize) -> Response {
     json(code, serde_json::to_vec(&Detail { detail }).unwrap_or_default())
+}
+
+/// What is no JSON.
+fn file(body: Body) -> Response {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
 }
 
 fn json(code: StatusCode, body: Vec<u8>) -> Response {

@@ -56,6 +56,10 @@ mod tests {
             secrethub_core::system::Figures::default()
         }
 
+        fn restore(self: Arc<Self>) -> crate::door::Restoring {
+            Box::pin(async { Err(secrethub_core::Error::vault_stands()) })
+        }
+
         fn note_flood(self: Arc<Self>, address: IpAddr, count: u64) -> Noted {
             self.0.lock().unwrap().push((address, count));
             Box::pin(async {})

@@ -34,10 +34,11 @@ mod router;
 mod secret_manager;
 mod server;
 mod settings;
+mod snapshot;
 mod tls;
 
 pub use address::Peer;
-pub use door::{Answer, Door, Noted};
+pub use door::{Answer, Door, Noted, Restoring};
 pub use in_flight::Requests;
 pub use limits::Limits;
 pub use metrics::{Metrics, metrics_router};

@@ -16,6 +16,7 @@ use crate::{
     rate::Limiter,
     secret_manager,
     settings::Settings,
+    snapshot,
 };
 use axum::{
     Router,
@@ -176,6 +177,10 @@ async fn answer(
         return help::answer(app, id, head, parts).await;
     }
     let limits = &app.settings.limits;
+    let (restoring, body) = snapshot::begin(app, &head, body).await?;
+    if let Some(restore) = restoring {
+        return snapshot::take(restore, body, limits).await;
+    }
     let max = if head.takes_body() { limits.body_bytes } else { 0 };
     let body = if head.takes_body() { body } else { Body::empty() };
     let Loaded { bytes, held: _until_the_reply } = body::read(body, max, limits, &app.bodies).await?;

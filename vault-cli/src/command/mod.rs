@@ -14,6 +14,7 @@ mod secret;
 mod secrets;
 mod server;
 mod status;
+mod store;
 mod token;
 mod tuning;
 mod unwrap;
@@ -69,6 +70,7 @@ const COMMANDS: &[Entry] = &[
     entry::<secrets::Secrets>(),
     entry::<auth::Auth>(),
     entry::<audit::Audit>(),
+    entry::<store::Store>(),
     entry::<path_help::PathHelp>(),
     entry::<print::Print>(),
     entry::<completion::Completion>(),

@@ -3,6 +3,7 @@
 use super::{Cx, Item, json_bytes, store_error};
 use crate::{
     audit::{AuditPage, AuditQuery, AuditRow, Cursor, Head, checkpoint},
+    backup::Save,
     barrier::{KEYRING_KEY, SEAL_KEY, SealFile},
     error::{Error, ErrorKind},
     id::BootId,
@@ -192,6 +193,11 @@ impl Cx {
         limit: usize,
     ) -> Result<Vec<AuditRow>, Error> {
         self.backend.read(chain, from, limit).await.map_err(store_error)
+    }
+
+    /// Begins a snapshot of the whole store.
+    pub(crate) async fn save(&self) -> Result<Save, Error> {
+        self.system.save(self.unsealed.as_ref().ok_or_else(Error::sealed)?).await
     }
 
     /// Every chain with its ends.

@@ -10,6 +10,7 @@ mod machine;
 mod memo;
 mod migrate;
 mod mounts;
+mod restored;
 mod revocations;
 mod rotation;
 mod seal;

@@ -199,6 +199,7 @@ impl System {
         let guardian = self.settings().device_keeper.clone();
         self.set_unsealed(Some(Arc::new(Unsealed::new(barrier, lane, guardian))));
         self.refresh().await;
+        self.record_restored().await?;
         self.record_sealed_events().await
     }
 

@@ -15,6 +15,9 @@ pub(super) fn wrapped(cx: &mut Cx, request: &Request, reply: Reply) -> Result<Re
     if reply.shape == Shape::Gone {
         return Err(Error::not_found()); // What is gone is told by its metadata, and those were not to be shown.
     }
+    if reply.bytes.is_some() {
+        return Err(Error::invalid("this answer is too long to be wrapped; leave out the wrap TTL"));
+    }
     if reply.is_empty() || reply.wrap.is_some() {
         return Ok(reply);
     }

@@ -6,6 +6,7 @@ mod generate_root;
 mod init;
 mod members;
 mod rekey;
+mod snapshot;
 
 use super::{Command, status};
 use crate::{
@@ -20,6 +21,7 @@ use generate_root::GenerateRoot;
 use rekey::Rekey;
 use secrethub_client::{Init, SealStatus};
 use serde_json::{Value, json};
+use snapshot::Snapshot;
 
 /// Initialise, unseal, seal, rotate, and what several people do together
 #[derive(Parser, Debug)]
@@ -73,8 +75,27 @@ enum Action {
     Rekey(Rekey),
     /// Look for what stands in a server's way on this machine, without one: exit code 0 nothing, 1 a failure, 2 a warning
     Diagnose(Diagnose),
+    /// Keep everything that the store holds, look at what was kept, and bring it back
+    Snapshot {
+        #[command(subcommand)]
+        action: Snapshot,
+    },
+    /// Another spelling of `snapshot`, which scripts know
+    Raft {
+        #[command(subcommand)]
+        action: Raft,
+    },
     /// Make what a file says there shall be, where it is missing: keys, mounts, auth methods, tokens
     Bootstrap(Bootstrap),
+}
+
+#[derive(Subcommand, Debug)]
+enum Raft {
+    /// Keep, look, bring back
+    Snapshot {
+        #[command(subcommand)]
+        action: Snapshot,
+    },
 }
 
 impl Command for Operator {
@@ -115,6 +136,9 @@ impl Command for Operator {
                 output::say("Success! Stepped down: every node serves everything, as before.").map(|()| OK)
             }
             Action::Diagnose(diagnose) => diagnose.run(&context).await,
+            Action::Snapshot { action } | Action::Raft { action: Raft::Snapshot { action } } => {
+                action.run(&context).await
+            }
             Action::Bootstrap(bootstrap) => bootstrap.run(&context).await,
             Action::GenerateRoot(ceremony) => ceremony.run(&context).await,
             Action::RotateKeys(ceremony) | Action::Rekey(ceremony) => ceremony.run(&context).await,

@@ -11,6 +11,7 @@ mod lifecycle;
 mod mounts;
 mod node;
 mod policies;
+mod snapshot;
 mod tools;
 mod wrapping;
 
@@ -111,6 +112,7 @@ const TABLES: &[&[Route]] = &{
         headers::ROUTES,
         node::ROUTES,
         policies::ROUTES,
+        snapshot::ROUTES,
         a,
         b,
         c,
