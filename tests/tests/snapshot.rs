@@ -235,7 +235,9 @@ async fn a_copy_holds_the_same_whatever_the_store_does_meanwhile() {
         let tally = loop {
             match copied(&house.store, Arc::clone(&target)).await {
                 Ok(tally) => break tally,
-                Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "seed {seed}: {error} {error:?}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Unavailable, "seed {seed}: {error} {error:?}")
+                }
             }
             interrupted += 1;
         };
