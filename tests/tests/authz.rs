@@ -23,6 +23,8 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 const REFUSED: &[(Operation, &str, ErrorKind)] = &[
     // There is a vault already.
     (Operation::Write, "sys/init", ErrorKind::Invalid),
+    (Operation::Write, "sys/storage/raft/snapshot", ErrorKind::Invalid),
+    (Operation::Write, "sys/storage/raft/snapshot-force", ErrorKind::Invalid),
     // There is no auth method yet that can be mounted.
     (Operation::Write, "sys/auth/{path*}", ErrorKind::Invalid),
     // Its shares are not backed up, and none is a recovery share.
