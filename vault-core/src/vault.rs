@@ -14,7 +14,7 @@ use crate::{
     error::{Error, ErrorKind},
     host::Host,
     id::Timestamp,
-    limits::REQUEST_DEADLINE,
+    limits::{LANE_CLOSE_GRACE, REQUEST_DEADLINE},
     policy::SECRET_MANAGER,
     request::{Origin, Reply, Request},
     store::{Backend, Key, Op},
@@ -22,8 +22,11 @@ use crate::{
     token::{Identity, Seen, read_identity},
 };
 use admit::{Admitted, Refusal, admit};
-use futures::channel::oneshot;
-use std::{sync::Arc, time::Duration};
+use futures::{
+    channel::oneshot,
+    future::{Either, select},
+};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 /// What a vault is made of.
 #[allow(missing_debug_implementations, reason = "settings hold the master key")]
@@ -242,7 +245,10 @@ impl Vault {
         let draft = ledger.draft(unsealed.barrier(), request, notes, &answer);
         let change = Change { ops, draft, received, urgent };
         let waiting = self.system.host().monotonic();
-        let outcome = self.submit(Arc::clone(&unsealed), change, effects).await;
+        // Sealing has bounds of its own.
+        let most = if sealing { 4 * LANE_CLOSE_GRACE } else { REQUEST_DEADLINE };
+        let patience = (received + most).saturating_sub(waiting);
+        let outcome = self.submit_within(patience, Arc::clone(&unsealed), change, effects).await;
         match &outcome {
             Ok(()) => self.system.meter().audited(self.system.host().monotonic().saturating_sub(waiting)),
             Err(SubmitError::Conflict(_) | SubmitError::Lost | SubmitError::Closed) => {}
@@ -275,6 +281,22 @@ impl Vault {
                 "the store does not answer; nothing was changed",
             )
             .with_source(source))),
+        }
+    }
+
+    /// The lane sends a batch of unknown outcome again until it is known, however long the store is away; a caller is
+    /// told in time that nobody knows.
+    async fn submit_within(
+        &self,
+        patience: Duration,
+        unsealed: Arc<Unsealed>,
+        change: Change,
+        effects: Vec<Effect>,
+    ) -> Result<(), SubmitError> {
+        let committing = pin!(self.submit(unsealed, change, effects));
+        match select(committing, self.system.host().sleep(patience)).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => Err(SubmitError::Unknown),
         }
     }
 
