@@ -4,7 +4,7 @@
 //! | module | feature | what it is |
 //! |---|---|---|
 //! | [`sqlite`] | `sqlite` | the embedded default: one file, one process |
-//! | [`postgres`] | `postgres` | a spike of PostgreSQL: the contract can be kept there |
+//! | [`postgres`] | `postgres` | one database for any number of nodes |
 
 mod columns;
 #[cfg(feature = "postgres")]

@@ -24,12 +24,12 @@ pub struct Server {
 /// How a server is started.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Arguments after `server --store … --listen …`.
+    /// Arguments after `server --listen …`.
     pub args: Vec<String>,
+    /// URL of the store, instead of a SQLite file in the folder. It goes into the environment, as it may hold a password.
+    pub store: Option<String>,
     /// Environment beside a bare `PATH` and a `HOME` inside the folder.
     pub env: Vec<(String, String)>,
-    /// The store, unless it is `vault.db` in the folder.
-    pub store: Option<String>,
 }
 
 /// The `secrethub` binary: `SECRETHUB_BIN`, or what `cargo build` put in the target folder.
@@ -135,18 +135,16 @@ impl fmt::Debug for Server {
 }
 
 fn store_url(folder: &Path, settings: &Settings) -> String {
-    let own = || format!("sqlite:{}", folder.join("vault.db").display());
-    settings.store.clone().unwrap_or_else(own)
+    settings.store.clone().unwrap_or_else(|| format!("sqlite:{}", folder.join("vault.db").display()))
 }
 
 fn spawn(folder: &Path, address: SocketAddr, settings: &Settings) -> Child {
     let log = fs::File::options().create(true).append(true).open(folder.join("server.log"));
     let log = log.expect("the folder can be written");
     let mut command = Command::new(binary());
-    command
-        .args(["server", "--store", &store_url(folder, settings), "--listen", &address.to_string()])
-        .args(&settings.args);
+    command.args(["server", "--listen", &address.to_string()]).args(&settings.args);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", folder);
+    command.env("SECRETHUB_STORE", store_url(folder, settings));
     command.envs(settings.env.iter().map(|(name, value)| (name, value))).current_dir(folder);
     command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file can be shared")).stderr(log);
     command.spawn().expect("the binary can be started")

@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     future::Future,
     path::Path,
+    process::Command,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -99,15 +100,34 @@ async fn wait(at_most: Duration, what: &str, done: impl Fn() -> bool) {
     tokio::time::timeout(at_most, polling).await.unwrap_or_else(|_| panic!("no {what} within {at_most:?}"));
 }
 
-/// Each acknowledged write has its record; and no version stands, acknowledged or not, without one.
-pub(crate) fn check_records(file: &Path, writes: &[Write], versions: &BTreeMap<String, u64>) {
+/// What finds the records of writes, as an operator would ask for them.
+const QUERY: &str = "SELECT request_id, path FROM audit_logs WHERE status = 'success'
+    AND path LIKE 'secret/data/crash/%' AND operation IN ('create', 'update')";
+
+/// The paths of recorded writes by request, from SQLite.
+pub(crate) fn read_sqlite(file: &Path) -> HashMap<String, String> {
     let database = rusqlite::Connection::open(file).expect("the store opens");
-    let query =
-        "SELECT request_id, path FROM audit_logs WHERE status = 'success' AND path LIKE 'secret/data/crash/%'
-                 AND operation IN ('create', 'update')";
-    let mut query = database.prepare(query).expect("the documented columns are there");
+    let mut query = database.prepare(QUERY).expect("the documented columns are there");
     let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("the table can be read");
-    let records: HashMap<String, String> = rows.collect::<Result<_, _>>().expect("rows can be read");
+    rows.collect::<Result<_, _>>().expect("rows can be read")
+}
+
+/// The same from PostgreSQL, through its own shell.
+pub(crate) fn read_postgres(url: &str) -> HashMap<String, String> {
+    let mut psql = Command::new("psql");
+    let asked = psql.args(["-X", "-A", "-t", "-d", url, "-c", QUERY]).output().expect("psql runs");
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+    let text = String::from_utf8(asked.stdout).expect("psql answers in UTF-8");
+    let rows = text.lines().map(|line| line.split_once('|').expect("two columns"));
+    rows.map(|(id, path)| (id.to_owned(), path.to_owned())).collect()
+}
+
+/// Each acknowledged write has its record; and no version stands, acknowledged or not, without one.
+pub(crate) fn check_records(
+    records: &HashMap<String, String>,
+    writes: &[Write],
+    versions: &BTreeMap<String, u64>,
+) {
     let unrecorded = writes
         .iter()
         .filter(|write| records.get(&write.request_id) != Some(&format!("secret/data/{}", write.path)));

@@ -1,4 +1,4 @@
--- A role for nodes that owns nothing: run this once as the owner of the tables, after the first start.
+-- A role for nodes that owns nothing; the test and docs/postgresql.md share it: run this once as the owner of the tables, after the first start.
 CREATE ROLE secrethub_node LOGIN PASSWORD 'a long password';
 GRANT SELECT, INSERT, UPDATE, DELETE ON kv TO secrethub_node;
 GRANT SELECT, INSERT, DELETE ON audit_logs TO secrethub_node;

@@ -3,7 +3,7 @@
 //!
 //! Judging here, between a lock and a write of our own, took five round trips and more (begin, locks, changes, records,
 //! commit); the rows stayed locked for all of them, so nodes that share a key waited for each other's wire. Through the
-//! function the locks are held for the server's own time. docs/performance.md has both figures.
+//! function the locks are held for the server's own time. docs/postgresql.md has both figures.
 
 use super::{
     fault::{Fault, unavailable},

@@ -61,12 +61,16 @@ fn a_question_is_one_round_trip() {
     });
 }
 
-/// The statements of docs/postgresql.md.
+/// The statements of docs/postgresql.md, too.
 const ROLE: &str = include_str!("../../src/postgres/node_role.sql");
 
 #[test]
 fn a_node_needs_no_table_of_its_own() {
     support::block_on(async {
+        let documented = include_str!("../../../docs/postgresql.md");
+        ROLE.lines()
+            .skip(1)
+            .for_each(|line| assert!(documented.contains(line), "docs/postgresql.md lacks {line}"));
         let cluster = Cluster::own(&Setup::default());
         let owner = cluster.url("postgres");
         drop(Postgres::open(&owner, Options::default()).await.unwrap());
