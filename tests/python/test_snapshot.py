@@ -5,6 +5,7 @@ import subprocess
 import pytest
 import requests
 
+from bao import bao
 from server import Server, Vault, binary
 
 
@@ -65,6 +66,14 @@ def test_saved_and_restored(tmp_path, folders, run):
         posted = vault.ask("POST", "sys/storage/raft/snapshot", data=plain.read_bytes())
         assert (posted.status_code, "never overwritten" in posted.text) == (400, True), posted.text
         assert vault.ask("GET", "sys/storage/raft/snapshot", token="").status_code == 403
+        # The form that other tools expect, and one of them.
+        packed = tmp_path / "packed.snap"
+        env = {"VAULT_ADDR": vault.url, "VAULT_TOKEN": vault.token, "HOME": str(tmp_path)}
+        command = [bao(), "operator", "raft", "snapshot", "save", packed]
+        subprocess.run(command, env=env, capture_output=True, timeout=60, check=True)
+        assert packed.read_bytes()[:2] == b"\x1f\x8b"
+        code, said = run("operator", "snapshot", "inspect", packed)
+        assert code == 0, said
     assert b"secret/" in plain.read_bytes() and b"secret/" not in covered.read_bytes()
     assert plain.stat().st_mode & 0o777 == 0o600
 
@@ -97,6 +106,10 @@ def test_saved_and_restored(tmp_path, folders, run):
         refused = requests.put(f"{server.url}/v1/sys/init", json={}, timeout=30)
         assert (refused.status_code, "already holds data" in refused.text) == (400, True), refused.text
         posted = requests.post(f"{server.url}/v1/sys/storage/raft/snapshot", data=plain.read_bytes(), timeout=30)
+        assert posted.status_code == 204, posted.text
+        check(revived(vault, server))
+    with Server(folders("fifth")) as server:
+        posted = requests.post(f"{server.url}/v1/sys/storage/raft/snapshot", data=packed.read_bytes(), timeout=30)
         assert posted.status_code == 204, posted.text
         check(revived(vault, server))
 

@@ -3,8 +3,11 @@
 
 use crate::{Client, Error, client::parse};
 use futures::Stream;
+use reqwest::header::ACCEPT;
 use std::time::Duration;
 
+/// The snapshot as it is, not the archive that other tools expect.
+const MEDIA_TYPE: &str = "application/vnd.secrethub.snapshot";
 /// Where servers give and take snapshots.
 const PATH: &str = "v1/sys/storage/raft/snapshot";
 
@@ -34,7 +37,8 @@ impl Client {
     /// # Errors
     /// Of the transport, or the server's refusal; so for the other.
     pub async fn snapshot(&self) -> Result<Download, Error> {
-        let response = self.long(reqwest::Method::GET, PATH)?.send().await;
+        let bare = self.long(reqwest::Method::GET, PATH)?.header(ACCEPT, MEDIA_TYPE);
+        let response = bare.send().await;
         let response = self.accepted(response).await?;
         Ok(Download { client: self.clone(), response, patience: self.timeout() })
     }

@@ -1,6 +1,6 @@
 //! From a [`Reply`] or an [`Error`] to an HTTP response. The one file of the product that knows status codes.
 
-use crate::{envelope, health::HealthCodes, snapshot};
+use crate::{envelope, health::HealthCodes};
 use axum::{body::Body, response::Response};
 use http::{
     HeaderName, HeaderValue, StatusCode,
@@ -19,7 +19,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) fn vault(id: &str, result: Result<Reply, Error>, health: HealthCodes) -> Response {
     let body = result.and_then(|reply| Ok((envelope::body(id, &reply)?, reply)));
     let response = match body {
-        Ok((_, Reply { bytes: Some(bytes), .. })) => file(snapshot::stream(bytes)),
         Ok((body, reply)) => json(success_code(&reply, health, body.is_empty()), body),
         Err(error) => {
             log(id, &error);
@@ -27,6 +26,14 @@ pub(crate) fn vault(id: &str, result: Result<Reply, Error>, health: HealthCodes)
             with_retry_after(response, error.kind())
         }
     };
+    with_id(response, id)
+}
+
+/// What is no JSON and may be long.
+pub(crate) fn file(id: &str, (body, media_type): (Body, &'static str)) -> Response {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     with_id(response, id)
 }
 
@@ -138,14 +145,6 @@ struct Detail<'a, T> {
 
 fn detail_of(code: StatusCode, detail: &impl Serialize) -> Response {
     json(code, serde_json::to_vec(&Detail { detail }).unwrap_or_default())
-}
-
-/// What is no JSON.
-fn file(body: Body) -> Response {
-    let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-    response
 }
 
 fn json(code: StatusCode, body: Vec<u8>) -> Response {

@@ -13,6 +13,7 @@
 
 mod address;
 mod alias;
+mod archive;
 mod body;
 mod decode;
 mod docs;
@@ -38,6 +39,7 @@ mod snapshot;
 mod tls;
 
 pub use address::Peer;
+pub use archive::Unpack;
 pub use door::{Answer, Door, Noted, Restoring};
 pub use in_flight::Requests;
 pub use limits::Limits;

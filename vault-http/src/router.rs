@@ -144,6 +144,7 @@ async fn serve(app: &App, path: &str, request: axum::extract::Request) -> Respon
     let response = match result {
         // The core says who may; what there is to see is here.
         Ok(reply) if path == "sys/metrics" => metrics::answer(&app.settings.metrics, &id, &parts, &reply),
+        Ok(Reply { bytes: Some(bytes), .. }) => encode::file(&id, snapshot::stream(bytes, &parts.headers)),
         result => encode::vault(&id, result, codes),
     };
     let (code, elapsed) = (response.status().as_u16(), started.elapsed());

@@ -17,6 +17,7 @@ use secrethub::{
     },
     default_crypto,
 };
+use secrethub_http::Unpack;
 use serde_json::json;
 use std::{
     fs,
@@ -183,6 +184,8 @@ fn print(context: &Context, before: &str, about: &About, tally: &Tally) -> Resul
 struct Pieces {
     file: fs::File,
     cover: Option<Uncover>,
+    /// A server's answer to other tools is an archive.
+    unpack: Option<Unpack>,
     done: bool,
 }
 
@@ -200,7 +203,7 @@ impl Pieces {
                 Some(Uncover::new(default_crypto(), header, &text)?)
             }
         };
-        Ok(Self { file, cover, done: false })
+        Ok(Self { file, cover, unpack: Some(Unpack::default()), done: false })
     }
 
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
@@ -208,12 +211,19 @@ impl Pieces {
         let read = self.file.read(&mut piece)?;
         piece.truncate(read);
         if read > 0 {
-            let Some(cover) = &mut self.cover else { return Ok(Some(piece)) };
-            return cover.push(&piece).map(Some).map_err(io::Error::other);
+            let bytes = match (&mut self.cover, &mut self.unpack) {
+                (Some(cover), _) => cover.push(&piece),
+                (None, Some(unpack)) => unpack.push(&piece),
+                (None, None) => Ok(piece),
+            };
+            return bytes.map(Some).map_err(io::Error::other);
         }
         if std::mem::replace(&mut self.done, true) {
             return Ok(None);
         }
-        self.cover.take().map(Uncover::finish).transpose().map_err(io::Error::other)
+        match self.cover.take() {
+            Some(cover) => cover.finish().map(Some).map_err(io::Error::other),
+            None => Ok(self.unpack.take().map(Unpack::finish)),
+        }
     }
 }
