@@ -235,9 +235,7 @@ async fn a_copy_holds_the_same_whatever_the_store_does_meanwhile() {
         let tally = loop {
             match copied(&house.store, Arc::clone(&target)).await {
                 Ok(tally) => break tally,
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::Unavailable, "seed {seed}: {error} {error:?}")
-                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "seed {seed}: {error:?}"),
             }
             interrupted += 1;
         };
