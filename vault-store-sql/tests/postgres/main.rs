@@ -6,6 +6,7 @@ mod outage;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
 
 use secrethub_core::testing::store::{Case, Shared};
 use secrethub_store_sql::postgres::{Options, Postgres};
