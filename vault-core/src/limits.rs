@@ -49,6 +49,19 @@ pub const LANE_CLOSE_GRACE: Duration = Duration::from_secs(10);
 /// Free bytes on the store's disk below which operators are warned, unless configured: an hour of some hundred requests
 /// a second.
 pub const DISK_WATERMARK_BYTES: u64 = 1 << 30;
+/// Time between two looks at the other nodes, and between two records of this one.
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Time between two records of a node that sees no other. Nobody waits for them, and a disk may sleep meanwhile; a node
+/// that comes is seen at the next look, which only reads.
+pub const HEARTBEAT_ALONE: Duration = Duration::from_secs(60);
+/// A node whose record stays as it is for so long is told as stale.
+pub const NODE_STALE: Duration = Duration::from_secs(60);
+/// The record of a node that was silent for so long is removed by any other.
+pub const NODE_FORGOTTEN: Duration = Duration::from_secs(3_600);
+/// How long a node that is sealed tries to remove its record.
+pub const NODE_LEAVE_GRACE: Duration = Duration::from_secs(2);
+/// Clocks of two nodes that differ by more are reported: tokens expire by them.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5);
 /// Entries a page of a scan may hold.
 pub const SCAN_ENTRIES_MAX: usize = 1_000;
 /// Bytes a page of a scan may hold (at least one entry is always returned).

@@ -5,6 +5,7 @@ mod background;
 mod count_usage;
 mod expire_ceremonies;
 mod expire_tokens;
+mod heartbeat;
 mod look_around;
 mod note_version;
 mod prune_audit;
@@ -37,6 +38,7 @@ const JOBS: &[Job] = &[
     count_usage::JOB,
     expire_ceremonies::JOB,
     expire_tokens::JOB,
+    heartbeat::JOB,
     look_around::JOB,
     note_version::JOB,
     prune_audit::JOB,

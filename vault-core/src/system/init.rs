@@ -231,7 +231,7 @@ impl System {
         BootId(bytes)
     }
 
-    fn make_rev(&self) -> Rev {
+    pub(super) fn make_rev(&self) -> Rev {
         Rev(self.make_boot().0)
     }
 

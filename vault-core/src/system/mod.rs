@@ -10,8 +10,10 @@ mod machine;
 mod memo;
 mod migrate;
 mod mounts;
+mod presence;
 mod restored;
 mod revocations;
+mod roster;
 mod rotation;
 mod seal;
 mod settings;
@@ -26,6 +28,7 @@ pub use figures::{AuditFigures, Figures, Usage};
 pub use init::{InitReply, InitRequest};
 pub use machine::{Cpu, Disk, Facts, HostFacts, InFlight, LogLevel, Machine, Memory, ProcessFacts};
 pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_name, parse_path};
+pub(crate) use presence::Member;
 pub(crate) use revocations::{Newest, REVOCATION_PREFIX, Revocation, Revocations, parse as parse_revocation};
 pub(crate) use rotation::{ROTATE_POLICY_KEY, RotatePolicy};
 pub use seal::SealStatus;
@@ -40,6 +43,7 @@ use crate::{
     crypto::CryptoProvider,
     error::Error,
     host::Host,
+    id::Timestamp,
     limits::SEALED_EVENTS_MAX,
     store::Backend,
 };
@@ -84,10 +88,16 @@ pub(crate) struct Inner {
     settings: Settings,
     /// The process that opened the vault.
     process: u32,
+    /// When it did.
+    started: Timestamp,
     state: RwLock<Option<Arc<Unsealed>>>,
     initialized: AtomicBool,
     /// Is the store's disk nearly full.
     room_low: AtomicBool,
+    /// Does another node's clock differ from this one's.
+    clock_skewed: AtomicBool,
+    /// The other nodes.
+    roster: futures::lock::Mutex<roster::Roster>,
     progress: Mutex<UnsealProgress>,
     /// One passphrase at a time: stretching one takes memory.
     guesses: futures::lock::Mutex<guesses::Guesses>,
@@ -112,6 +122,7 @@ impl System {
     ) -> Self {
         Self(Arc::new(Inner {
             process: host.process_id(),
+            started: host.now(),
             backend,
             host,
             crypto,
@@ -119,6 +130,8 @@ impl System {
             state: RwLock::new(None),
             initialized: AtomicBool::new(false),
             room_low: AtomicBool::new(false),
+            clock_skewed: AtomicBool::new(false),
+            roster: futures::lock::Mutex::default(),
             progress: Mutex::new(UnsealProgress::new()),
             guesses: futures::lock::Mutex::default(),
             ceremony: futures::lock::Mutex::new(()),
@@ -162,6 +175,15 @@ impl System {
     /// Notes it, and answers what was noted before.
     pub(crate) fn set_room_low(&self, low: bool) -> bool {
         self.0.room_low.swap(low, Ordering::Relaxed)
+    }
+
+    /// Does the clock of another node differ from this one's, as far as was seen.
+    pub(crate) fn is_clock_skewed(&self) -> bool {
+        self.0.clock_skewed.load(Ordering::Relaxed)
+    }
+
+    fn set_clock_skewed(&self, skewed: bool) {
+        self.0.clock_skewed.store(skewed, Ordering::Relaxed);
     }
 
     /// The unsealed half, if there is one.

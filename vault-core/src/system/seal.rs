@@ -9,6 +9,7 @@ use crate::{
     error::Error,
     store::Entry,
 };
+use futures::future::join;
 use serde::Serialize;
 use std::sync::{Arc, PoisonError};
 
@@ -245,7 +246,7 @@ impl System {
         self.0.progress.lock().unwrap_or_else(PoisonError::into_inner).reset();
         let Some(unsealed) = self.unsealed() else { return Ok(()) };
         self.set_unsealed(None);
-        unsealed.lane().close().await
+        join(unsealed.lane().close(), self.leave(unsealed.lane().boot())).await.0
     }
 
     async fn seal_file(&self) -> Result<Option<SealFile>, Error> {

@@ -1,11 +1,14 @@
 //! Some unsealed nodes over one store on a deterministic host, and how to ask them.
 
-use futures::{FutureExt, future::select};
+use futures::{
+    FutureExt,
+    future::{join, select},
+};
 use secrethub_core::{
     Error, ErrorKind, Operation, Parts, Reply, Request, Vault,
     crypto::rustcrypto,
     host::Host,
-    store::{Limit, Range, Store, memory::Memory},
+    store::{AuditLog, Limit, Range, Store, memory::Memory},
     system::{Figures, Settings},
     testing::{Rates, SimHost, Unreliable, World},
 };
@@ -130,6 +133,21 @@ impl House {
     pub(crate) async fn work(&self, duration: Duration) {
         let node = &self.nodes[self.at];
         select(pin!(node.vault.run_jobs()), node.host.sleep(duration)).await;
+    }
+
+    /// Lets time pass with the background work of both nodes going on.
+    pub(crate) async fn work_all(&self, duration: Duration) {
+        join(self.node(0).work(duration), self.node(1).work(duration)).await;
+    }
+
+    /// Sets the clock of the node that is asked so many seconds ahead.
+    pub(crate) fn set_ahead(&self, seconds: i64) {
+        self.nodes[self.at].host.set_skew(seconds * 1_000_000);
+    }
+
+    /// How many audit records there are.
+    pub(crate) async fn records(&self) -> u64 {
+        self.memory.heads().await.unwrap().iter().map(|head| head.last).sum()
     }
 
     /// The keys in the store that start so.

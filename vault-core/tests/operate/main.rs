@@ -8,4 +8,5 @@ mod house;
 mod leases;
 mod mounts;
 mod node;
+mod presence;
 mod wrapping;

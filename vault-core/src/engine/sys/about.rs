@@ -11,15 +11,13 @@ use crate::{
     error::Error,
     limits::SCAN_ENTRIES_MAX,
     request::{Reply, Shape},
-    system::{VERSION_PREFIX, Version},
+    system::{Member, VERSION_PREFIX, Version},
 };
 use serde_json::{Map, Value, json};
 
 /// The rows of this file.
 pub(super) const ROUTES: &[Route] = &[
-    row(Read, "ha-status", Token, "The nodes; each serves everything, and tells of itself.", &[], |cx, _| {
-        Box::pin(ha_status(cx))
-    }),
+    row(Read, "ha-status", Token, "The nodes; each serves everything.", &[], |cx, _| Box::pin(ha_status(cx))),
     row(List, "version-history", Token, "Versions of the server that this vault has seen.", &[], |cx, _| {
         Box::pin(version_history(cx))
     }),
@@ -29,16 +27,31 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 async fn ha_status(cx: &mut Cx) -> Result<Reply, Error> {
-    let settings = cx.system().settings();
-    let node = json!({
-        "hostname": settings.hostname,
-        "api_address": settings.api_address,
+    let members = cx.system().members().await?;
+    let nodes: Vec<Value> = members.iter().map(tell).collect();
+    Reply::shaped(Shape::Double, &json!({ "nodes": nodes }))
+}
+
+/// The first six fields are Vault's, where the active node has no echo: here that is the one that answers.
+fn tell(member: &Member) -> Value {
+    let record = &member.record;
+    json!({
+        "hostname": record.hostname,
+        "api_address": record.api_address,
         "cluster_address": "",
         "active_node": true,
-        "last_echo": null,
-        "version": settings.version,
-    });
-    Reply::shaped(Shape::Double, &json!({ "nodes": [node] }))
+        "last_echo": (!member.is_self).then(|| record.beat.to_rfc3339()),
+        "version": record.version,
+        "node_id": member.boot.to_hex(),
+        "is_self": member.is_self,
+        "started": record.started.to_rfc3339(),
+        "stale": member.stale,
+        "degraded": member.degraded,
+        "clock_ahead_ms": member.ahead_micros / 1_000,
+        "store_latency_us": record.store_micros,
+        "cpu_percent": record.cpu_percent,
+        "memory_bytes": record.memory_bytes,
+    })
 }
 
 /// Oldest first. A version that serves for less than a minute may not be noted yet; it is told with the present time.

@@ -29,6 +29,7 @@ pub(super) async fn health(cx: &mut Cx) -> Result<Reply, Error> {
         "server_time_utc": cx.now().unix_seconds(),
         "version": settings.version,
         "storage_low": cx.system().is_room_low(),
+        "clock_skewed": cx.system().is_clock_skewed(),
     });
     if let Some(unsealed) = cx.system().unsealed() {
         data["cluster_name"] = settings.cluster_name.clone().into();
