@@ -27,6 +27,10 @@ pub(crate) async fn serve(State(app): State<Arc<App>>) -> Response {
 fn document(secret_manager_api: bool) -> Value {
     let mounts: Vec<Mount> = MOUNTS.iter().map(|(path, kind)| mount(path, kind)).collect();
     let mut document = openapi::document(&mounts, API_VERSION);
+    // As `snapshot` answers.
+    let file = json!({ "schema": { "type": "string", "format": "binary" } });
+    document["paths"]["/sys/storage/raft/snapshot"]["get"]["responses"]["200"]["content"] =
+        json!({ "application/gzip": file, crate::snapshot::MEDIA_TYPE: file });
     // The core says who may; what there is to see is here, and it is no JSON.
     document["paths"]["/sys/metrics"]["get"]["responses"]["200"]["content"] = json!({ "application/json": { "schema": { "type": "object" } }, "text/plain": { "schema": { "type": "string" } } });
     if secret_manager_api {

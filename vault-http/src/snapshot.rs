@@ -18,7 +18,7 @@ use std::sync::Arc;
 const PATHS: [&str; 2] = ["sys/storage/raft/snapshot", "sys/storage/raft/snapshot-force"];
 
 /// The media type of a snapshot as it is; whoever does not ask for it gets the archive that backup tools expect.
-const MEDIA_TYPE: &str = "application/vnd.secrethub.snapshot";
+pub(crate) const MEDIA_TYPE: &str = "application/vnd.secrethub.snapshot";
 
 /// A snapshot in the form that a client asks for, and the media type of that. It ends where the answer does; an error
 /// cuts the connection, so that no client takes a part for the whole.

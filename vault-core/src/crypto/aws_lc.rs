@@ -5,7 +5,7 @@
 
 use super::{
     Argon2Cost, Cipher, CipherKey, CryptoProvider, Hash, Hmac, HmacKey, InvalidCost, Kdf, Label, Signer,
-    SigningKey, Unauthentic, argon2id, strict,
+    SigningKey, Unauthentic, argon2id, stack::wiped, strict,
 };
 use crate::{Key32, Secret};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -94,9 +94,11 @@ impl Hmac for AwsLc {
 impl HmacKey for MacKey {
     #[allow(clippy::expect_used, reason = "Never: HMAC-SHA-256 has 32 bytes")]
     fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = hmac::Context::with_key(&self.0);
-        parts.iter().for_each(|part| mac.update(part));
-        mac.sign().as_ref().try_into().expect("HMAC-SHA-256 has 32 bytes")
+        wiped(|| {
+            let mut mac = hmac::Context::with_key(&self.0);
+            parts.iter().for_each(|part| mac.update(part));
+            mac.sign().as_ref().try_into().expect("HMAC-SHA-256 has 32 bytes")
+        })
     }
 }
 

@@ -15,6 +15,8 @@ pub mod rng;
 pub mod rustcrypto;
 pub mod shamir;
 #[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
+mod stack;
+#[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
 mod strict;
 
 /// Authentication failed: the data, its associated data, its key or its signature is not what it should be.

@@ -4,7 +4,7 @@
 
 use super::{
     Argon2Cost, Cipher, CipherKey, CryptoProvider, Hash, Hmac, HmacKey, InvalidCost, Kdf, Label, Signer,
-    SigningKey, Unauthentic, argon2id, strict,
+    SigningKey, Unauthentic, argon2id, stack::wiped, strict,
 };
 use crate::{Key32, Secret};
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
@@ -93,9 +93,11 @@ impl Hmac for RustCrypto {
 
 impl HmacKey for MacKey {
     fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = self.0.clone();
-        parts.iter().for_each(|part| mac.update(part));
-        mac.finalize().into_bytes().into()
+        wiped(|| {
+            let mut mac = self.0.clone();
+            parts.iter().for_each(|part| mac.update(part));
+            mac.finalize().into_bytes().into()
+        })
     }
 }
 
