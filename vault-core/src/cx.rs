@@ -164,7 +164,7 @@ impl Cx {
 
     /// The keyed hash under which a token's text is stored, in hex.
     pub(crate) fn token_hash(&self, text: &str) -> Result<String, Error> {
-        Ok(hex::encode(self.barrier()?.token_index(text)))
+        Ok(self.barrier()?.token_hash(text))
     }
 
     /// When the request was received; the only clock an engine has.

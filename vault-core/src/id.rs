@@ -1,5 +1,6 @@
 //! Newtypes for what would otherwise be bare bytes, text and numbers: boots, revisions and points in time.
 
+use crate::host::Host;
 use std::{fmt, time::Duration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -13,11 +14,23 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     String::from_utf8(digits).unwrap_or_default()
 }
 
+/// What ids are made of: 128 random bits.
+fn make_16(host: &dyn Host) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    host.fill_random(&mut bytes);
+    bytes
+}
+
 /// Names one run of one node, and with it its audit chain and its data key. Random, never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootId(pub [u8; 16]);
 
 impl BootId {
+    /// A fresh one.
+    pub(crate) fn make(host: &dyn Host) -> Self {
+        Self(make_16(host))
+    }
+
     /// The 32 hex digits that stand in keys.
     pub fn to_hex(self) -> String {
         hex::encode(self.0)
@@ -46,6 +59,13 @@ impl fmt::Display for BootId {
 /// Which batch last wrote an entry: unique, never reused, compared only for equality.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rev(pub [u8; 16]);
+
+impl Rev {
+    /// A fresh one.
+    pub(crate) fn make(host: &dyn Host) -> Self {
+        Self(make_16(host))
+    }
+}
 
 impl fmt::Debug for Rev {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

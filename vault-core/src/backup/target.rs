@@ -78,7 +78,7 @@ impl Target {
                 if !any.is_empty() || !heads.is_empty() {
                     return Err(Error::invalid("the store is not empty; name one that is"));
                 }
-                let mut batch = Batch::new(make_rev(&*host));
+                let mut batch = Batch::new(Rev::make(&*host));
                 batch.create(name.clone(), value.clone()).map_err(Error::internal)?;
                 send(&*backend, &*host, &batch).await?.map_err(|keys| taken(&keys))?;
                 Entry { key: name, rev: batch.id(), value }
@@ -157,7 +157,7 @@ impl Target {
                 "the store does not hold what was put there ({found} instead of {wanted}); empty it and start again"
             )));
         }
-        let mut batch = Batch::new(make_rev(&*self.host));
+        let mut batch = Batch::new(Rev::make(&*self.host));
         for Entry { key, value, .. } in std::mem::take(&mut self.held) {
             batch.create(key, value).map_err(Error::internal)?;
         }
@@ -198,7 +198,7 @@ impl Target {
     }
 
     fn batch(&self) -> Result<Batch, Error> {
-        let mut batch = Batch::new(make_rev(&*self.host));
+        let mut batch = Batch::new(Rev::make(&*self.host));
         let (key, op) = (self.marker.key.clone(), Op::Replace(self.marker.rev, self.marker.value.clone()));
         batch.stage(key, op).map_err(Error::internal)?;
         Ok(batch)
@@ -240,12 +240,6 @@ fn taken(keys: &[Key]) -> Error {
 fn shown(tally: &Tally) -> String {
     let digest = tally.digest.get(..16).unwrap_or_default();
     format!("{} entries, {} records, digest {digest}…", tally.entries, tally.records)
-}
-
-fn make_rev(host: &dyn Host) -> Rev {
-    let mut bytes = [0; 16];
-    host.fill_random(&mut bytes);
-    Rev(bytes)
 }
 
 /// Splits into batches that every store takes.

@@ -70,7 +70,7 @@ use crate::{
         rng::{Entropy, SharedCsprng},
     },
     host::Host,
-    id::{BootId, Timestamp},
+    id::{BootId, Timestamp, hex},
     limits::{BOOT_ENCRYPTIONS_MAX, VALUE_BYTES_MAX},
     store::{Entry, Key, Sealed},
 };
@@ -208,6 +208,11 @@ impl Barrier {
     /// Where a token is found in the store: a keyed hash, so that who reads the store learns no token.
     pub fn token_index(&self, token: &str) -> [u8; 32] {
         self.token_index.tag(&[token.as_bytes()])
+    }
+
+    /// [`Barrier::token_index`] in hex, as it stands in keys.
+    pub fn token_hash(&self, token: &str) -> String {
+        hex(&self.token_index(token))
     }
 
     /// What the audit log says of a value: equal values under one name hash alike, and nothing else shows. The name's

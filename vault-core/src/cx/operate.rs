@@ -89,16 +89,14 @@ impl Cx {
     }
 
     /// An entry of the root namespace, outside any mount, to be replaced or removed.
-    pub(crate) async fn root_item(&self, name: &str) -> Result<Option<Item>, Error> {
+    pub(crate) async fn root_item(&mut self, name: &str) -> Result<Option<Item>, Error> {
         Ok(self.root_items(&[name.to_owned()]).await?.pop().flatten())
     }
 
     /// Several at one instant, in the order asked.
-    pub(crate) async fn root_items(&self, names: &[String]) -> Result<Vec<Option<Item>>, Error> {
-        let mut wanted: Vec<Key> = names.iter().map(|name| root_key(name)).collect::<Result<_, _>>()?;
-        wanted.extend(self.watched.iter().map(|(key, _)| key.clone()));
-        let mut found = self.backend.get(&wanted).await.map_err(store_error)?;
-        self.check_watched(&found.split_off(names.len()))?;
+    pub(crate) async fn root_items(&mut self, names: &[String]) -> Result<Vec<Option<Item>>, Error> {
+        let wanted: Vec<Key> = names.iter().map(|name| root_key(name)).collect::<Result<_, _>>()?;
+        let found = self.read(wanted).await?;
         let open = |entry: Option<Entry>| entry.map(|entry| self.open_at(entry, ROOT.len())).transpose();
         found.into_iter().map(open).collect()
     }
@@ -146,7 +144,7 @@ impl Cx {
     }
 
     /// Does everything stand that is above this token.
-    pub(crate) async fn stands(&self, token: &Token) -> Result<bool, Error> {
+    pub(crate) async fn stands(&mut self, token: &Token) -> Result<bool, Error> {
         if token.ancestors.is_empty() {
             return Ok(true);
         }

@@ -213,7 +213,7 @@ impl System {
     pub(crate) fn make_root_token(&self, barrier: &Barrier) -> Result<crate::token::Issued, Error> {
         let text = make_token_text(|bytes| barrier.make_bytes(bytes));
         // EXPOSE: the token's index is a keyed hash of its text.
-        let hash = hex::encode(barrier.token_index(text.expose()));
+        let hash = barrier.token_hash(text.expose());
         let new = NewToken {
             policies: vec![ROOT.to_owned()],
             display_name: ROOT.to_owned(),
@@ -226,13 +226,11 @@ impl System {
     }
 
     pub(crate) fn make_boot(&self) -> BootId {
-        let mut bytes = [0; 16];
-        self.host().fill_random(&mut bytes);
-        BootId(bytes)
+        BootId::make(&**self.host())
     }
 
     pub(super) fn make_rev(&self) -> Rev {
-        Rev(self.make_boot().0)
+        Rev::make(&**self.host())
     }
 
     /// The mounts as of now, for listings.

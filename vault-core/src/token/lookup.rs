@@ -5,7 +5,7 @@ use super::{Identity, Token};
 use crate::{
     cx::{Watched, store_error},
     error::Error,
-    id::{Timestamp, hex},
+    id::Timestamp,
     store::{Entry, Key, Store},
     system::Unsealed,
 };
@@ -56,7 +56,7 @@ pub(crate) async fn read_identity(
         let watched = Watched::new(keys, &found);
         return Ok(Seen { identity: None, token: None, watched, ancestors: Vec::new(), ahead });
     };
-    let hash = hex(&unsealed.barrier().token_index(text));
+    let hash = unsealed.barrier().token_hash(text);
     keys.push(token_key(&hash)?);
     let (mut found, mut ahead) = read(store, &mut keys, target).await?;
     let mut identity = open(unsealed, &hash, found[1].as_ref())?;

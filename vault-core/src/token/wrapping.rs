@@ -47,7 +47,7 @@ pub(crate) fn make_wrapping(
 ) -> Result<Wrapping, Error> {
     let text = make_token_text(|bytes| barrier.make_bytes(bytes));
     // EXPOSE: the token's index is a keyed hash of its text.
-    let hash = hex::encode(barrier.token_index(text.expose()));
+    let hash = barrier.token_hash(text.expose());
     let accessor = make_token_text(|bytes| barrier.make_bytes(bytes));
     // EXPOSE: an accessor is made like a token, but is no secret.
     let accessor = accessor.expose()[super::PREFIX.len()..].to_owned();

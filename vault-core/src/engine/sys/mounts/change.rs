@@ -173,7 +173,7 @@ pub(super) async fn remount_status(cx: &mut Cx, call: Call<'_>) -> Result<Reply,
 }
 
 /// A mount's entry and document.
-pub(super) async fn stored(cx: &Cx, path: &str) -> Result<Option<(Item, Mount)>, Error> {
+pub(super) async fn stored(cx: &mut Cx, path: &str) -> Result<Option<(Item, Mount)>, Error> {
     let Some(item) = cx.root_item(&key(path)).await? else { return Ok(None) };
     let mount = Mount::parse(item.bytes())?;
     Ok(Some((item, mount)))
