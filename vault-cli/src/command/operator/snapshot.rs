@@ -113,7 +113,7 @@ impl Snapshot {
 
 async fn save(context: &Context, cover: &Passphrase, file: &Path) -> Result<u8, Failure> {
     let about = |error: io::Error| Failure::from(error).about(&file.display().to_string());
-    let cover =
+    let mut cover =
         cover.read()?.map(|text| Cover::new(default_crypto(), &TokioHost::new(), &text)).transpose()?;
     let mut download = context.client()?.snapshot().await?;
     // A file that is not whole never has the name of one that is.
@@ -126,13 +126,16 @@ async fn save(context: &Context, cover: &Passphrase, file: &Path) -> Result<u8, 
         }
         false => Box::new(private(&fresh).map_err(about)?),
     };
-    let (mut cover, mut progress) = (cover, Progress::start("Saving:"));
-    let (mut check, mut bytes) = (Restore::inspect(default_crypto()), 0);
+    let mut progress = Progress::start("Saving:");
+    let mut check = Restore::inspect(default_crypto());
     while let Some(piece) = download.next().await? {
         check.push(&piece).await?;
         progress.bytes(piece.len());
-        bytes += piece.len();
-        out.write_all(&cover.as_mut().map_or(piece.clone(), |cover| cover.push(&piece))).map_err(about)?;
+        let written = match &mut cover {
+            Some(cover) => out.write_all(&cover.push(&piece)),
+            None => out.write_all(&piece),
+        };
+        written.map_err(about)?;
     }
     let (told, tally) = check.finish().await?;
     out.write_all(&cover.map(Cover::finish).unwrap_or_default()).map_err(about)?;
@@ -143,7 +146,6 @@ async fn save(context: &Context, cover: &Passphrase, file: &Path) -> Result<u8, 
     }
     fs::File::open(&fresh).and_then(|file| file.sync_all()).map_err(about)?;
     fs::rename(&fresh, file).map_err(about)?;
-    tracing::debug!(bytes, "saved");
     print(context, "Success! Saved:\n\n", &told, &tally)
 }
 
