@@ -11,12 +11,13 @@
 //! | [`host`] | the only door to time, tasks and randomness |
 //! | [`vault`](Vault), [`cx`], [`engine`] | the one door, what an engine may touch, and the engines |
 //! | [`token`], [`policy`], [`system`] | who asks, what they may, and operating the vault |
-//! | [`secret`], [`id`], [`limits`] | types and bounds that everything shares |
+//! | [`secret`], [`id`], [`cidr`], [`limits`] | types and bounds that everything shares |
 //! | `testing` (feature) | batteries, fault wrapper, simulation: for whoever implements a contract |
 
 pub mod audit;
 pub mod backup;
 pub mod barrier;
+pub mod cidr;
 pub mod crypto;
 pub mod cx;
 pub mod engine;

@@ -68,6 +68,8 @@ impl fmt::Debug for Headers {
 pub struct Remote {
     /// The client's address; `None` for an embedder in the same process.
     pub address: Option<IpAddr>,
+    /// Has the client shown a certificate that the listener verified.
+    pub client_certificate: bool,
     /// What the client calls itself; cut to [`limits::AUDIT_TEXT_BYTES_MAX`].
     pub user_agent: Option<String>,
     /// Its headers, for the audit log.

@@ -24,7 +24,8 @@ pub struct Peer(pub SocketAddr);
 pub(crate) fn remote(parts: &Arc<Parts>) -> Remote {
     let (address, user_agent) = (client_address(parts), user_agent(&parts.headers));
     let parts = Arc::clone(parts);
-    Remote { address, user_agent, headers: Headers::new(move |name| values(&parts.headers, name)) }
+    let headers = Headers::new(move |name| values(&parts.headers, name));
+    Remote { address, user_agent, headers, client_certificate: false }
 }
 
 /// The values of a header, unless it gives a right: the core does not ask for such a one, and would not get it.
