@@ -64,7 +64,7 @@ impl Head {
             token: token(&parts.headers)?,
             namespace: text(&parts.headers, &NAMESPACE)?.unwrap_or_default().trim_matches('/').to_owned(),
             wrap_ttl: wrap_ttl(&parts.headers)?,
-            remote: address::remote(parts),
+            remote: address::remote(parts)?,
             fields,
             ..Request::new(id, self.operation, self.path)
         })
@@ -185,7 +185,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        address::find_client(&mut parts, &crate::Proxies::default(), false);
         let path = parts.uri.path().strip_prefix("/v1/").unwrap();
         let head = Head::new(&parts.method, path, parts.uri.query().unwrap_or(""))?;
         head.with_body("id".to_owned(), &Arc::new(parts), body.as_bytes())

@@ -1,6 +1,6 @@
 //! [`Requests`]: which requests are being served, for `sys/in-flight-req`.
 
-use crate::Peer;
+use crate::address;
 use http::request::Parts;
 use secrethub_core::system::InFlight;
 use std::{
@@ -36,9 +36,8 @@ impl Requests {
     /// All of them, without their queries, which may hold anything.
     pub fn all(&self) -> BTreeMap<String, InFlight> {
         let tell = |(id, (came, parts)): (&String, &(Instant, Arc<Parts>))| {
-            let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.to_string());
             let (path, method) = (parts.uri.path().to_owned(), parts.method.to_string());
-            (id.clone(), InFlight { age: came.elapsed(), remote: peer.unwrap_or_default(), path, method })
+            (id.clone(), InFlight { age: came.elapsed(), remote: address::shown(parts), path, method })
         };
         self.table(|table| table.iter().map(tell).collect())
     }

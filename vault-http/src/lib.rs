@@ -38,13 +38,13 @@ mod settings;
 mod snapshot;
 mod tls;
 
-pub use address::Peer;
+pub use address::{ForwardedHeader, Peer, Proxies};
 pub use archive::Unpack;
 pub use door::{Answer, Door, Noted, Restoring};
 pub use in_flight::Requests;
 pub use limits::Limits;
 pub use metrics::{Metrics, metrics_router};
 pub use router::router;
-pub use server::{Server, bind};
+pub use server::{Listening, Server, bind};
 pub use settings::Settings;
-pub use tls::{Tls, TlsError};
+pub use tls::{ClientCa, Pem, Tls, TlsError};

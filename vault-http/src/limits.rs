@@ -37,6 +37,10 @@ pub const REFUSALS: Rate = Rate { per_second: 100, burst: 1_000 };
 pub const SECRET_MANAGER: Rate = Rate { per_second: 200, burst: 1_000 };
 /// Requests that were turned away leave one record an address in this time.
 pub const FLOOD_WINDOW: Duration = Duration::from_secs(10);
+/// Trusted proxies that a request may have come through.
+pub const FORWARDED_HOPS_MAX: usize = 32;
+/// Bytes of a PROXY header: addresses, and what proxies add about TLS.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4_096;
 /// Series that the metrics hold; further combinations of labels are counted as `other`.
 pub const SERIES_MAX: usize = 2_048;
 

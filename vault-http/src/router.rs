@@ -35,6 +35,9 @@ use std::{
 use tokio::time::Instant;
 use tracing::Instrument;
 
+/// Asked by proxies themselves, which then ask for nobody.
+const PROBES: &[&str] = &["sys/health", "sys/health/ready", "sys/health/live"];
+
 /// What all handlers share.
 pub(crate) struct App {
     pub(crate) door: Arc<dyn Door>,
@@ -132,7 +135,8 @@ async fn nowhere() -> Response {
 /// One request under `/v1`, counted and timed.
 async fn serve(app: &App, path: &str, request: axum::extract::Request) -> Response {
     let (started, id) = (Instant::now(), make_request_id());
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    address::find_client(&mut parts, &app.settings.proxies, PROBES.contains(&path));
     let parts = Arc::new(parts);
     let _stays = app.settings.metrics.requests().enter(&id, &parts);
     let mut label = Label::default();
@@ -168,7 +172,7 @@ async fn answer(
         *codes = HealthCodes::parse(&head.query)?;
     } else {
         // Probes of health are never refused for what others at that address did.
-        app.check_refusals(address::client_address(parts))?;
+        app.check_refusals(address::client_address(parts)?)?;
         if parts.method == http::Method::HEAD {
             return Err(decode::unsupported());
         }
@@ -197,7 +201,7 @@ pub(crate) async fn ask_as_caller(
     path: String,
     parts: &Arc<Parts>,
 ) -> Result<Reply, Error> {
-    app.check_refusals(address::client_address(parts))?;
+    app.check_refusals(address::client_address(parts)?)?;
     let query = query::parse("")?;
     let head = Head { operation: Operation::Read, path, query, added: serde_json::Map::new() };
     app.ask(head.with_body(id.to_owned(), parts, &[])?).await

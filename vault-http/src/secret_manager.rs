@@ -50,7 +50,8 @@ async fn serve(State(app): State<Arc<App>>, request: axum::extract::Request, act
         return encode::method_not_allowed("POST");
     }
     let (started, id) = (Instant::now(), make_request_id());
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    address::find_client(&mut parts, &app.settings.proxies, false);
     let parts = Arc::new(parts);
     let _stays = app.settings.metrics.requests().enter(&id, &parts);
     let response = match answer(&app, &id, &parts, body, act).await {
@@ -100,7 +101,7 @@ fn problem(kind: &'static str, below: &[Value], msg: &'static str) -> Problem {
 }
 
 async fn answer(app: &App, id: &str, parts: &Arc<Parts>, body: Body, act: Act) -> Result<Value, Refusal> {
-    let remote = address::remote(parts);
+    let remote = address::remote(parts)?;
     app.secret_manager.admit(remote.address).map_err(|wait| app.turn_away(remote.address, wait))?;
     let Loaded { bytes, held: _until_the_reply } =
         body::read(body, SECRET_MANAGER_BODY_MAX, &app.settings.limits, &app.bodies).await?;

@@ -1,13 +1,22 @@
 //! [`Server`]: connections, TLS, limits and drain around a [`Router`]. Bind first with [`bind`], serve when the
 //! vault is ready: until then clients wait in the kernel's queue instead of being refused.
 
-use crate::{address::Peer, idle::Watched, limits::Limits, tls::Tls};
+use crate::{
+    address::{
+        Peer,
+        proxy_protocol::{self, Said, Unheard},
+    },
+    idle::Watched,
+    limits::Limits,
+    tls::Tls,
+};
 use axum::Router;
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
+use secrethub_core::cidr::Cidr;
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -24,6 +33,27 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Takes an address, so that a mistake in it is known before anything else is started.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
+}
+
+/// How the connections of a listener begin.
+#[derive(Clone, Debug, Default)]
+pub struct Listening {
+    /// Encrypted, where it is given.
+    pub tls: Option<Arc<Tls>>,
+    /// Proxies whose connections begin with a PROXY header. Who comes from elsewhere asks for itself and sends none.
+    pub proxies: Arc<[Cidr]>,
+}
+
+impl Listening {
+    async fn peer(&self, stream: &mut TcpStream, socket: SocketAddr) -> Result<Peer, Unheard> {
+        if !self.proxies.iter().any(|block| block.contains(socket.ip())) {
+            return Ok(socket.into());
+        }
+        Ok(match proxy_protocol::read(stream).await? {
+            Said::For(client) => client.into(),
+            Said::Own => Peer { own: true, ..socket.into() },
+        })
+    }
 }
 
 /// Serves any number of listeners under common limits.
@@ -54,13 +84,13 @@ impl Server {
     }
 
     /// Serves a router on a listener, in tasks of their own, until [`Server::drain`].
-    pub fn serve(&self, listener: TcpListener, tls: Option<Arc<Tls>>, router: Router) {
+    pub fn serve(&self, listener: TcpListener, listening: Listening, router: Router) {
         let (shared, tasks) = (Arc::clone(&self.shared), self.tasks.clone());
         self.tasks.spawn(async move {
             let stop = shared.stop.clone();
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = accept_all(shared, tasks, listener, tls, router) => {}
+                () = accept_all(shared, tasks, listener, listening, router) => {}
             }
         });
     }
@@ -99,7 +129,7 @@ async fn accept_all(
     shared: Arc<Shared>,
     tasks: TaskTracker,
     listener: TcpListener,
-    tls: Option<Arc<Tls>>,
+    listening: Listening,
     router: Router,
 ) {
     loop {
@@ -108,7 +138,7 @@ async fn accept_all(
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let connection = Connection { shared: Arc::clone(&shared), peer, _place: place };
-                tasks.spawn(connection.run(stream, tls.clone(), router.clone()));
+                tasks.spawn(connection.run(stream, listening.clone(), router.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
@@ -125,32 +155,45 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream, tls: Option<Arc<Tls>>, router: Router) {
+    async fn run(self, stream: TcpStream, listening: Listening, router: Router) {
         // A reply is one small write: waiting to fill a packet would only delay it.
         let _ = stream.set_nodelay(true);
         let cut = self.shared.cut.clone();
-        let work = async {
-            match tls {
-                None => self.serve(stream, router).await,
-                Some(tls) => {
-                    match timeout(self.shared.limits.handshake_timeout, tls.acceptor().accept(stream)).await {
-                        Ok(Ok(stream)) => self.serve(stream, router).await,
-                        Ok(Err(error)) => tracing::debug!(peer = %self.peer, %error, "no TLS"),
-                        Err(_) => tracing::debug!(peer = %self.peer, "no TLS in time"),
-                    }
-                }
-            }
-        };
         tokio::select! {
             () = cut.cancelled() => {}
-            () = work => {}
+            () = self.open(stream, listening, router) => {}
         }
     }
 
-    async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+    /// What comes before HTTP, within the time that it is given.
+    async fn open(&self, mut stream: TcpStream, listening: Listening, router: Router) {
+        let patience = self.shared.limits.handshake_timeout;
+        let peer = match timeout(patience, listening.peer(&mut stream, self.peer)).await {
+            Ok(Ok(peer)) => peer,
+            Ok(Err(error)) => return tracing::debug!(peer = %self.peer, %error, "not served"),
+            Err(_) => return tracing::debug!(peer = %self.peer, "no PROXY header in time"),
+        };
+        let Some(tls) = listening.tls else { return self.serve(stream, peer, router).await };
+        match timeout(patience, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => {
+                // rustls keeps those alone that it has verified.
+                let certificate =
+                    stream.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty());
+                self.serve(stream, Peer { certificate, ..peer }, router).await;
+            }
+            Ok(Err(error)) => tracing::debug!(peer = %self.peer, %error, "no TLS"),
+            Err(_) => tracing::debug!(peer = %self.peer, "no TLS in time"),
+        }
+    }
+
+    async fn serve(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: Peer,
+        router: Router,
+    ) {
         let limits = &self.shared.limits;
         let stream = TokioIo::new(Watched::new(stream, limits.head_timeout, limits.idle_timeout));
-        let peer = Peer(self.peer);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
             answer(router.clone(), request)

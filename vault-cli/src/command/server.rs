@@ -26,6 +26,9 @@ pub(crate) struct Server {
     /// Address to serve; repeatable [env: SECRETHUB_LISTEN] [default: 127.0.0.1:8200]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
+    /// Address or block of a proxy whose X-Forwarded-For is believed; repeatable [env: SECRETHUB_TRUSTED_PROXIES]
+    #[arg(long, value_name = "CIDR")]
+    trusted_proxy: Vec<String>,
     /// error, warn, info, debug, trace [env: SECRETHUB_LOG_LEVEL] [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -76,8 +79,14 @@ impl Server {
         for (key, flag, text) in texts {
             flags.extend(text.iter().map(|text| (key, flag, text.as_str().into())));
         }
-        if !self.listen.is_empty() {
-            flags.push(("listen", "--listen", self.listen.clone().into()));
+        let lists = [
+            ("listen", "--listen", &self.listen),
+            ("trusted_proxies", "--trusted-proxy", &self.trusted_proxy),
+        ];
+        for (key, flag, list) in lists {
+            if !list.is_empty() {
+                flags.push((key, flag, list.clone().into()));
+            }
         }
         flags
     }

@@ -4,12 +4,14 @@ mod environment;
 mod guardian;
 mod keys;
 mod merge;
+mod network;
 mod store;
 
 use crate::failure::Failure;
 pub(crate) use environment::Environment;
 use keys::KEYS;
 use merge::{Given, merge};
+pub(crate) use network::TlsFiles;
 use secrethub::{
     StoreOptions,
     core::system::{DefaultMount, SecretManagerApi},
@@ -17,16 +19,10 @@ use secrethub::{
 use serde::Deserialize;
 use std::{
     fs,
-    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 pub(crate) use store::StoreUrl;
-
-/// Where the server listens that is told nothing.
-const LISTEN: &str = "127.0.0.1:8200";
-/// Where it listens too when it stands in for the first seed.
-const LISTEN_SECRET_MANAGER: &str = "127.0.0.1:8000";
 
 /// The keys of the file as they stand there; docs/configure.md says what each is for.
 #[derive(Debug, Default, Deserialize)]
@@ -37,6 +33,11 @@ pub(crate) struct Config {
     pub(crate) listen: Option<Vec<String>>,
     pub(crate) tls_cert_file: Option<PathBuf>,
     pub(crate) tls_key_file: Option<PathBuf>,
+    pub(crate) tls_client_ca_file: Option<PathBuf>,
+    pub(crate) tls_client_required: Option<bool>,
+    pub(crate) trusted_proxies: Option<Vec<String>>,
+    pub(crate) forwarded_header: Option<String>,
+    pub(crate) proxy_protocol_listen: Option<Vec<String>>,
     pub(crate) metrics_listen: Option<String>,
     pub(crate) connections_max: Option<u32>,
     pub(crate) cluster_name: Option<String>,
@@ -81,34 +82,6 @@ impl Config {
             one.value = url.as_str().into();
         }
         merge(given)?.try_into().map_err(|error: toml::de::Error| Failure::local(error.message().to_owned()))
-    }
-
-    /// Addresses to serve the API on.
-    pub(crate) fn addresses(&self, has_master_key: bool) -> Result<Vec<SocketAddr>, Failure> {
-        let default = match has_master_key {
-            true => vec![LISTEN.to_owned(), LISTEN_SECRET_MANAGER.to_owned()],
-            false => vec![LISTEN.to_owned()],
-        };
-        let listen = self.listen.as_ref().unwrap_or(&default);
-        if listen.is_empty() {
-            return Err(Failure::local("`listen` is empty: nobody could reach the server"));
-        }
-        listen.iter().map(|text| address("listen", text)).collect()
-    }
-
-    /// Address of the metrics that need no token.
-    pub(crate) fn metrics_address(&self) -> Result<Option<SocketAddr>, Failure> {
-        self.metrics_listen.as_deref().map(|text| address("metrics_listen", text)).transpose()
-    }
-
-    /// Certificate and key, both or neither.
-    pub(crate) fn tls_files(&self) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
-        match (&self.tls_cert_file, &self.tls_key_file) {
-            (Some(cert), Some(key)) => Ok(Some((cert.clone(), key.clone()))),
-            (None, None) => Ok(None),
-            (Some(_), None) => Err(Failure::local("`tls_cert_file` is set without `tls_key_file`")),
-            (None, Some(_)) => Err(Failure::local("`tls_key_file` is set without `tls_cert_file`")),
-        }
     }
 
     /// The folder in which the API may declare audit devices, if it may.
@@ -188,16 +161,6 @@ fn make_private_folder(folder: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::DirBuilderExt;
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| Failure::from(error).about(&folder.display().to_string()))
-}
-
-fn address(key: &str, text: &str) -> Result<SocketAddr, Failure> {
-    let text = text.trim();
-    // `localhost:8200` reads well, and needs no resolver.
-    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
-    numeric.as_deref().unwrap_or(text).parse().map_err(|_| {
-        Failure::local(format!("`{key}`: {text:?} is no address"))
-            .hint("write it as 127.0.0.1:8200 or [::1]:8200")
-    })
 }
 
 /// The file named by `--config` or `SECRETHUB_CONFIG`, which must agree too.

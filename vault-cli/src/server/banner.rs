@@ -15,9 +15,13 @@ pub(super) struct Shown {
 
 impl Shown {
     /// The addresses as they came to be: port 0 has become a real one.
-    pub(super) fn new(listeners: &[TcpListener], tls: bool, store: &StoreUrl) -> Self {
+    pub(super) fn new<'l>(
+        listeners: impl Iterator<Item = &'l TcpListener>,
+        tls: bool,
+        store: &StoreUrl,
+    ) -> Self {
         let scheme = if tls { "https" } else { "http" };
-        let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let addresses: Vec<_> = listeners.filter_map(|listener| listener.local_addr().ok()).collect();
         if !tls && addresses.iter().any(|address| !address.ip().is_loopback()) {
             tracing::warn!(
                 "serving plain HTTP to other machines: whoever is on the network reads tokens and secrets; \

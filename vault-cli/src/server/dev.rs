@@ -60,7 +60,7 @@ impl Dev {
                 return Err(clash("`tls_cert_file` beside -dev-tls"));
             }
             let files = dev_tls::make(&self.tls_files_folder()?)?;
-            plan.certificates = Some(Certificates::load(files.cert, files.key)?);
+            plan.certificates = Some(Certificates::load(files)?);
         }
         Ok(plan)
     }

@@ -1,7 +1,7 @@
 //! Certificates for `-dev-tls`: an authority and a server's certificate for this machine's own names, made anew at
 //! each start, in files named as Vault names them.
 
-use crate::failure::Failure;
+use crate::{config::TlsFiles, failure::Failure};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -19,12 +19,6 @@ pub(super) const CA: &str = "vault-ca.pem";
 const CERT: &str = "vault-cert.pem";
 const KEY: &str = "vault-key.pem";
 
-/// Where a certificate and its key were written.
-pub(super) struct Files {
-    pub(super) cert: PathBuf,
-    pub(super) key: PathBuf,
-}
-
 /// A temporary folder that only its owner can enter, with a name that nobody can have made before.
 pub(super) fn make_folder() -> Result<PathBuf, Failure> {
     let mut name = [0; 8];
@@ -35,13 +29,13 @@ pub(super) fn make_folder() -> Result<PathBuf, Failure> {
 }
 
 /// Makes authority, certificate and key in a folder.
-pub(super) fn make(folder: &Path) -> Result<Files, Failure> {
+pub(super) fn make(folder: &Path) -> Result<TlsFiles, Failure> {
     let (ca, cert, key) = certificates().map_err(|error| Failure::local(format!("-dev-tls: {error}")))?;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     write(&folder.join(CA), &ca)?;
     write(&folder.join(CERT), &cert)?;
     write(&folder.join(KEY), &key)?;
-    Ok(Files { cert: folder.join(CERT), key: folder.join(KEY) })
+    Ok(TlsFiles { cert: folder.join(CERT), key: folder.join(KEY), client_ca: None, client_required: false })
 }
 
 fn certificates() -> Result<(String, String, String), rcgen::Error> {
@@ -83,8 +77,8 @@ mod tests {
         let folder = dir.path().join("certs");
         let files = make(&folder).unwrap();
         assert_eq!(fs::metadata(&files.key).unwrap().permissions().mode() & 0o777, 0o600);
-        let (cert, key) = (fs::read(&files.cert).unwrap(), fs::read(&files.key).unwrap());
-        secrethub_http::Tls::from_pem(&cert, &key).unwrap();
+        let key = fs::read(&files.key).unwrap();
+        super::super::tls::Certificates::load(files).unwrap();
         assert!(fs::read_to_string(folder.join(CA)).unwrap().contains("BEGIN CERTIFICATE"));
         let again = make(&folder).unwrap();
         assert_ne!(fs::read(again.key).unwrap(), key, "each start makes new ones");

@@ -13,7 +13,7 @@ mod logs;
 mod machine;
 mod signals;
 mod store;
-mod tls;
+pub(crate) mod tls;
 
 use crate::{
     config::{Config, Environment, StoreUrl},
@@ -34,7 +34,9 @@ use secrethub::{
     },
     default_crypto,
 };
-use secrethub_http::{Limits, Metrics, Server, limits::DRAIN_GRACE, metrics_router, router};
+use secrethub_http::{
+    Limits, Listening, Metrics, Proxies, Server, limits::DRAIN_GRACE, metrics_router, router,
+};
 use signals::Signals;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tls::Certificates;
@@ -45,6 +47,8 @@ struct Plan {
     store: StoreUrl,
     store_options: StoreOptions,
     addresses: Vec<SocketAddr>,
+    proxied_addresses: Vec<SocketAddr>,
+    proxies: Proxies,
     metrics: Option<SocketAddr>,
     certificates: Option<Certificates>,
     limits: Limits,
@@ -101,8 +105,10 @@ impl Plan {
             store: config.store_url()?,
             store_options: config.store_options()?,
             addresses: config.addresses(has_key)?,
+            proxied_addresses: config.proxied_addresses()?,
+            proxies: config.proxies()?,
             metrics: config.metrics_address()?,
-            certificates: config.tls_files()?.map(|(cert, key)| Certificates::load(cert, key)).transpose()?,
+            certificates: config.tls_files()?.map(Certificates::load).transpose()?,
             limits: Limits { connections, ..limits },
             audit_file: config.audit_file.clone(),
             audit_devices_folder: config.devices_folder()?,
@@ -146,6 +152,7 @@ struct Running {
 
 async fn start(plan: Plan, loggers: Loggers, dev: Option<&Dev>) -> Result<Running, Failure> {
     let listeners = bind_all(&plan.addresses).await?;
+    let proxied = bind_all(&plan.proxied_addresses).await?;
     let metrics_listeners = bind_all(plan.metrics.as_slice()).await?;
     let secret_manager_api = plan.vault.secret_manager != SecretManagerApi::Off;
     let backend = store::open(&plan.store, plan.store_options).await?;
@@ -166,16 +173,25 @@ async fn start(plan: Plan, loggers: Loggers, dev: Option<&Dev>) -> Result<Runnin
         None => None,
     };
     let server = Server::new(plan.limits.clone());
-    let settings =
-        secrethub_http::Settings { secret_manager_api, limits: plan.limits, metrics: metrics.clone() };
+    let listening =
+        Listening { tls: plan.certificates.as_ref().map(Certificates::tls), ..Listening::default() };
+    let behind = Listening { proxies: plan.proxies.trusted.clone().into(), ..listening.clone() };
+    let settings = secrethub_http::Settings {
+        secret_manager_api,
+        limits: plan.limits,
+        metrics: metrics.clone(),
+        proxies: plan.proxies,
+    };
     let routes = router(Arc::clone(&vault) as _, settings);
-    let tls = plan.certificates.as_ref().map(Certificates::tls);
-    let shown = banner::Shown::new(&listeners, tls.is_some(), &plan.store);
+    let shown = banner::Shown::new(listeners.iter().chain(&proxied), listening.tls.is_some(), &plan.store);
     for listener in listeners {
-        server.serve(listener, tls.clone(), routes.clone());
+        server.serve(listener, listening.clone(), routes.clone());
+    }
+    for listener in proxied {
+        server.serve(listener, behind.clone(), routes.clone());
     }
     for listener in metrics_listeners {
-        server.serve(listener, None, metrics_router(metrics.clone()));
+        server.serve(listener, Listening::default(), metrics_router(metrics.clone()));
     }
     let worker = Arc::clone(&vault);
     let jobs = tokio::spawn(async move { worker.run_jobs().await });

@@ -13,6 +13,7 @@ mod quantiles;
 mod vault;
 
 use crate::{
+    address,
     door::Door,
     encode,
     in_flight::Requests,
@@ -233,7 +234,9 @@ pub(crate) fn answer(metrics: &Metrics, id: &str, parts: &Parts, reply: &Reply) 
 /// On a main port: for who may read `sys/metrics`.
 pub(crate) async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let id = make_request_id();
-    let parts = Arc::new(request.into_parts().0);
+    let (mut parts, _) = request.into_parts();
+    address::find_client(&mut parts, &app.settings.proxies, false);
+    let parts = Arc::new(parts);
     match ask_as_caller(&app, &id, "sys/metrics".to_owned(), &parts).await {
         Ok(_) => encode::text(app.settings.metrics.render()),
         Err(error) => encode::vault(&id, Err(error), crate::health::HealthCodes::default()),

@@ -9,9 +9,10 @@ use secrethub_core::{
     Error, ErrorKind, Operation, Reply,
     request::{Health, Origin, Shape},
 };
-use secrethub_http::{Answer, Door, Noted, Settings, router};
+use secrethub_http::{Answer, Door, Noted, Peer, Settings, router};
 use serde_json::{Value, json};
 use std::{
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -28,6 +29,8 @@ pub(crate) struct Seen {
     pub(crate) fields: Value,
     pub(crate) wrap_ttl: Option<Duration>,
     pub(crate) origin: Origin,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) certificate: bool,
 }
 
 #[derive(Default)]
@@ -44,7 +47,7 @@ impl Door for Fake {
         Box::pin(async { Err(Error::vault_stands()) })
     }
 
-    fn note_flood(self: Arc<Self>, _: std::net::IpAddr, _: u64) -> Noted {
+    fn note_flood(self: Arc<Self>, _: IpAddr, _: u64) -> Noted {
         Box::pin(async {})
     }
 
@@ -58,6 +61,8 @@ impl Door for Fake {
             fields: Value::Object(request.fields),
             wrap_ttl: request.wrap_ttl,
             origin: request.origin,
+            address: request.remote.address,
+            certificate: request.remote.client_certificate,
         };
         let answer = answer(&seen);
         self.seen.lock().unwrap().push(seen);
@@ -120,6 +125,11 @@ impl Got {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
+}
+
+/// Who connected.
+pub(crate) fn peer(address: &str) -> Peer {
+    Peer::from(address.parse::<SocketAddr>().unwrap())
 }
 
 pub(crate) fn fake(settings: Settings) -> (Arc<Fake>, Router) {

@@ -2,7 +2,7 @@
 
 use crate::fake_door::{Got, call, fake};
 use secrethub_core::request::Origin;
-use secrethub_http::{Limits, Peer, Settings, limits::Rate};
+use secrethub_http::{Limits, Settings, limits::Rate};
 use serde_json::{Value, json};
 
 const CREATE: &str = "/vault/secret/create/";
@@ -128,7 +128,7 @@ async fn the_door_knows_where_it_came_from() {
 async fn it_is_rate_limited() {
     let limits = Limits { secret_manager: Rate { per_second: 1, burst: 2 }, ..Limits::default() };
     let (door, router) = fake(Settings { limits, ..settings() });
-    let router = router.layer(axum::Extension(Peer("192.0.2.1:5".parse().unwrap())));
+    let router = router.layer(axum::Extension(crate::fake_door::peer("192.0.2.1:5")));
     for code in [200, 200, 429] {
         let got = call(&router, "POST", CREATE, &[], r#"{"secret":"aGk="}"#).await;
         assert_eq!(got.code, code, "{}", got.text);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 use crate::fake_door::Fake;
-use secrethub_http::{Limits, Server, Settings, Tls, bind, router};
+use secrethub_http::{Limits, Listening, Pem, Server, Settings, Tls, bind, router};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -14,24 +14,28 @@ use tokio::{
 /// Far longer than anything here takes: what does not end by then hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Running {
+pub(crate) struct Running {
     server: Server,
-    door: Arc<Fake>,
-    address: SocketAddr,
+    pub(crate) door: Arc<Fake>,
+    pub(crate) address: SocketAddr,
 }
 
 async fn start(limits: Limits, tls: Option<Arc<Tls>>) -> Running {
+    let settings = Settings { limits, ..Settings::default() };
+    start_with(settings, Listening { tls, ..Listening::default() }).await
+}
+
+pub(crate) async fn start_with(settings: Settings, listening: Listening) -> Running {
     let door = Arc::new(Fake::default());
-    let settings = Settings { limits: limits.clone(), ..Settings::default() };
     let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Server::new(limits);
-    server.serve(listener, tls, router(Arc::clone(&door) as Arc<_>, settings));
+    let server = Server::new(settings.limits.clone());
+    server.serve(listener, listening, router(Arc::clone(&door) as Arc<_>, settings));
     Running { server, door, address }
 }
 
 /// Sends bytes as they are and reads until the server ends the connection.
-async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
@@ -153,6 +157,10 @@ fn certificate() -> (String, String) {
     (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
+fn pem<'p>(chain: &'p str, key: &'p str) -> Pem<'p> {
+    Pem { chain: chain.as_bytes(), key: key.as_bytes(), client_ca: None }
+}
+
 /// A client that trusts one certificate and opens a fresh connection.
 async fn over_tls(
     address: SocketAddr,
@@ -170,12 +178,12 @@ async fn over_tls(
 #[tokio::test]
 async fn tls_speaks_both_protocols_and_reloads_its_certificate() {
     let ((old, old_key), (new, new_key)) = (certificate(), certificate());
-    let tls = Arc::new(Tls::from_pem(old.as_bytes(), old_key.as_bytes()).unwrap());
+    let tls = Arc::new(Tls::from_pem(pem(&old, &old_key)).unwrap());
     let running = start(Limits::default(), Some(Arc::clone(&tls))).await;
     assert_eq!(over_tls(running.address, &old, false).await.unwrap(), (200, http::Version::HTTP_2));
     assert_eq!(over_tls(running.address, &old, true).await.unwrap(), (200, http::Version::HTTP_11));
     assert!(over_tls(running.address, &new, true).await.is_err());
-    tls.replace(new.as_bytes(), new_key.as_bytes()).unwrap();
+    tls.replace(pem(&new, &new_key)).unwrap();
     assert_eq!(over_tls(running.address, &new, true).await.unwrap().0, 200);
     assert!(over_tls(running.address, &old, true).await.is_err());
 }
@@ -183,7 +191,7 @@ async fn tls_speaks_both_protocols_and_reloads_its_certificate() {
 #[tokio::test]
 async fn plain_bytes_at_a_tls_port_are_no_request() {
     let (chain, key) = certificate();
-    let tls = Arc::new(Tls::from_pem(chain.as_bytes(), key.as_bytes()).unwrap());
+    let tls = Arc::new(Tls::from_pem(pem(&chain, &key)).unwrap());
     let running =
         start(Limits { handshake_timeout: Duration::from_millis(100), ..Limits::default() }, Some(tls)).await;
     for bytes in ["", "GET /v1/a HTTP/1.1\r\nHost: a\r\n\r\n"] {

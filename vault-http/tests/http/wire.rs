@@ -2,7 +2,7 @@
 
 use crate::fake_door::{call, fake};
 use secrethub_core::{Operation, request::Origin};
-use secrethub_http::{Limits, Peer, Settings, limits::Rate};
+use secrethub_http::{Limits, Settings, limits::Rate};
 use serde_json::json;
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ async fn huge_bodies_are_refused_before_they_are_read() {
 async fn strangers_who_keep_trying_are_turned_away_at_the_door() {
     let limits = Limits { refusals: Rate { per_second: 1, burst: 2 }, ..Limits::default() };
     let (door, router) = fake(Settings { limits, ..Settings::default() });
-    let peer = Peer("192.0.2.1:5".parse().unwrap());
+    let peer = crate::fake_door::peer("192.0.2.1:5");
     let router = router.layer(axum::Extension(peer));
     let check = async |uri: &str, code: u16, asked: usize| {
         let got = call(&router, "GET", uri, &[], "").await;

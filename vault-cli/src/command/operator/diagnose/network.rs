@@ -1,16 +1,17 @@
 //! What clients meet: the certificate, and the addresses.
 
 use super::{Finding, settings::private_file};
-use crate::config::{Config, Environment};
+use crate::{
+    config::{Config, Environment, TlsFiles},
+    server::tls::with_pem,
+};
 use secrethub::core::system::Guardian;
 use secrethub_http::Tls;
 use std::{
-    fs, io,
+    io,
     net::{SocketAddr, TcpListener},
-    path::Path,
 };
 use x509_parser::pem::parse_x509_pem;
-use zeroize::Zeroizing;
 
 const DAY: u64 = 86_400;
 /// A certificate that ends sooner is to be renewed now: automatic renewal happens at a third of 90 days.
@@ -20,28 +21,25 @@ const SOON: u64 = 30 * DAY;
 pub(super) fn tls(config: &Config, now: u64) -> Vec<Finding> {
     match config.tls_files() {
         Ok(None) => Vec::new(),
-        Ok(Some((cert, key))) => vec![private_file("tls key file", &key), certificate(&cert, &key, now)],
+        Ok(Some(files)) => vec![private_file("tls key file", &files.key), certificate(&files, now)],
         Err(failure) => {
             vec![Finding::fail("tls certificate", failure.one_line(), "name both files, or neither")]
         }
     }
 }
 
-fn certificate(cert: &Path, key: &Path, now: u64) -> Finding {
+fn certificate(files: &TlsFiles, now: u64) -> Finding {
     let fail = |message: String, next: &str| Finding::fail("tls certificate", message, next);
-    let read = |path: &Path| {
-        fs::read(path).map(Zeroizing::new).map_err(|error| format!("{}: {error}", path.display()))
+    let chain = match with_pem(files, |pem| Tls::from_pem(pem).map(|_| pem.chain.to_vec())) {
+        Ok(chain) => chain,
+        Err(failure) => {
+            return fail(
+                failure.one_line(),
+                "name PEM files that the server can read: its certificate (its own first), the key made with it, and \
+                 the CA of clients where they are to have certificates",
+            );
+        }
     };
-    let (chain, secret) = match (read(cert), read(key)) {
-        (Ok(chain), Ok(secret)) => (chain, secret),
-        (Err(error), _) | (_, Err(error)) => return fail(error, "name files that the server can read"),
-    };
-    if let Err(error) = Tls::from_pem(&chain, &secret) {
-        return fail(
-            error.to_string(),
-            "name a PEM certificate (the server's own first) and the key made with it",
-        );
-    }
     match validity(&chain) {
         Some((from, until)) => judge_validity(from, until, now),
         None => fail("the certificate's dates cannot be read".to_owned(), "have it issued anew"),
@@ -85,7 +83,8 @@ pub(super) fn listen(config: &Config, environment: &Environment, holder: Option<
     // What is wrong with the key or the addresses has been said of the configuration.
     let has_key =
         config.guardian(environment).is_ok_and(|guardian| matches!(guardian, Guardian::MasterKey(_)));
-    let served = config.addresses(has_key).unwrap_or_default();
+    let mut served = config.addresses(has_key).unwrap_or_default();
+    served.extend(config.proxied_addresses().unwrap_or_default());
     let metrics = config.metrics_address().ok().flatten();
     let plain = config.tls_cert_file.is_none() && served.iter().any(|address| !address.ip().is_loopback());
     let mut findings: Vec<_> =

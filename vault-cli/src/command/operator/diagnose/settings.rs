@@ -30,6 +30,7 @@ fn whole(config: &Config, environment: &Environment) -> Result<(), Failure> {
     let has_key = matches!(config.guardian(environment)?, Guardian::MasterKey(_));
     config.mounts()?;
     config.metrics_address()?;
+    config.proxies()?;
     config.addresses(has_key)?;
     config.secret_manager(has_key).map(drop)
 }
