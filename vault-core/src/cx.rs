@@ -1,7 +1,10 @@
 //! [`Cx`]: all that an engine may touch during one request: its own mount's keys, the clock, randomness, who asks,
 //! and the batch that is being staged. Core commits the batch together with the request's audit record.
 
+mod login;
 mod operate;
+
+pub use login::Login;
 
 use crate::{
     Secret,
@@ -94,6 +97,10 @@ pub(crate) struct Notes {
     pub(crate) operation: Option<&'static str>,
     pub(crate) secret_id: Option<String>,
     pub(crate) lease_id: Option<String>,
+    /// What decided, where the engine knows better than the door.
+    pub(crate) rule: Option<&'static str>,
+    /// Who a login has turned out to be: name, and accessor of the token.
+    pub(crate) came: Option<(String, String)>,
     pub(crate) urgent: bool,
 }
 
@@ -220,6 +227,11 @@ impl Cx {
     /// Names the operation in the audit record, where the engine has a better word than the door.
     pub fn note_operation(&mut self, operation: &'static str) {
         self.notes.operation = Some(operation);
+    }
+
+    /// Says in the audit record why the answer is what it is, where the caller is not told.
+    pub fn note_rule(&mut self, rule: &'static str) {
+        self.notes.rule = Some(rule);
     }
 
     /// Names the lease in the audit record.

@@ -113,8 +113,15 @@ pub const BOOT_ENCRYPTIONS_MAX: u64 = 1 << 30;
 pub const DATA_KEYS_CACHED: usize = 4_096;
 /// Terms that a keyring holds at once: a rotation a day for ten years without one re-wrap.
 pub const TERMS_MAX: usize = 4_096;
-/// Ancestors a token may have.
+/// Ancestors a token may have, and holders.
 pub const TOKEN_DEPTH_MAX: usize = 16;
+/// Longest life of a batch token: whatever may end one (a revocation by path, an old key term) is remembered so long.
+pub const BATCH_TTL_MAX: Duration = LEASE_TTL_MAX;
+/// Longest batch token in characters: what every proxy lets through in a header.
+pub const BATCH_TOKEN_BYTES_MAX: usize = 6 * 1024;
+/// Revocations by path that are remembered for batch tokens once they are swept. Beyond it the oldest of them becomes the
+/// age below which every batch token ends.
+pub const REVOCATIONS_KEPT_MAX: usize = 256;
 /// Longest request path in bytes.
 pub const PATH_BYTES_MAX: usize = 400;
 /// Lowest PBKDF2 iteration count that is accepted (the seed's figure).

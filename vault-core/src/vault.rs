@@ -19,7 +19,7 @@ use crate::{
     request::{Origin, Reply, Request},
     store::{Backend, Key, Op},
     system::{Effect, Figures, Follow, MountTable, SecretManagerApi, Settings, System, Unsealed},
-    token::{Identity, Seen, read_identity},
+    token::{BATCH_PREFIX, Identity, Seen, Shown, open_batch, read_identity},
 };
 use admit::{Admitted, Refusal, admit};
 use futures::{
@@ -142,11 +142,10 @@ impl Vault {
         now: Timestamp,
     ) -> Result<(Seen, Arc<MountTable>), Error> {
         let backend = self.system.backend();
-        // EXPOSE: the token's index is a keyed hash of its text.
-        let text = request.token.as_ref().map(|token| token.expose().as_str());
+        let shown = self.shown(unsealed, request).await?;
         let guess = unsealed.last_mounts();
         let target = admit::target(&guess, request);
-        let read = || read_identity(&*backend, unsealed, text, target.as_ref(), now);
+        let read = || read_identity(&*backend, unsealed, &shown, target.as_ref(), now);
         let mut seen = match read().await {
             // Another node has rotated and re-wrapped the token before this one heard of the new key.
             Err(error) if Fault::is_behind(&error) => {
@@ -158,10 +157,30 @@ impl Vault {
         let epoch_rev = seen.watched.iter().next().and_then(|(_, rev)| rev);
         let mounts = unsealed.mounts(&*backend, epoch_rev).await?;
         seen.forget_if(|token| mounts.revocations().end(token));
+        seen.bind(request.remote.address);
         if !Arc::ptr_eq(&guess, &mounts) {
             seen.ahead = None; // It was computed from mounts that no longer stand.
         }
         Ok((seen, mounts))
+    }
+
+    /// What the request shows of who asks. A batch token says it itself, to who holds the keys.
+    async fn shown<'r>(&self, unsealed: &Unsealed, request: &'r Request) -> Result<Shown<'r>, Error> {
+        let Some(text) = &request.token else { return Ok(Shown::Nothing) };
+        // EXPOSE: the token's index is a keyed hash of its text, and a batch token is opened.
+        let text = text.expose().as_str();
+        if !text.starts_with(BATCH_PREFIX) {
+            return Ok(Shown::Text(text));
+        }
+        let mut token = open_batch(unsealed.barrier(), text);
+        if token.as_ref().is_err_and(Fault::is_behind) {
+            self.system.reload_keyring().await?;
+            token = open_batch(unsealed.barrier(), text);
+        }
+        // A term that nobody knows any more: the token has ended with it.
+        let token = token.unwrap_or_default();
+        let hash = || unsealed.barrier().token_hash(text);
+        Ok(token.map_or(Shown::Nothing, |token| Shown::Batch(Arc::new(Identity::of(token, &hash())))))
     }
 
     /// The first seed's interface is served under an identity of its own; everything else by the token.
@@ -185,7 +204,8 @@ impl Vault {
         now: Timestamp,
     ) -> Attempt {
         let identity = self.identity_for(request, &seen);
-        let mut ledger = record::Ledger::new(request, identity.as_deref(), now);
+        let known = identity.as_ref().or(seen.elsewhere.as_ref());
+        let mut ledger = record::Ledger::new(request, known.map(AsRef::as_ref), now);
         ledger.headers(unsealed.barrier(), mounts.auditing(), request);
         let ceremonies = self.system.settings().unauthenticated_ceremonies;
         let admitted = admit(mounts, identity.as_deref(), request, ceremonies, &mut ledger);
@@ -203,7 +223,12 @@ impl Vault {
                 let answer = answer.and_then(|reply| wrap::wrapped(&mut cx, request, reply));
                 (answer, Some(cx))
             }
-            Err(Refusal(error)) => (Err(error), None),
+            Err(Refusal(error)) => {
+                if seen.elsewhere.is_some() {
+                    ledger.rule("the token is bound to other addresses");
+                }
+                (Err(error), None)
+            }
         };
         if answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict) {
             return Attempt::Again(None);

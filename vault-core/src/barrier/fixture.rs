@@ -62,7 +62,7 @@ impl Host for Seeded {
 }
 
 /// Runs a battery over every provider: formats do not depend on who computes them.
-pub(super) fn providers() -> [CryptoProvider; 2] {
+pub(crate) fn providers() -> [CryptoProvider; 2] {
     [crypto::rustcrypto::provider(), crypto::aws_lc::provider()]
 }
 
@@ -72,12 +72,12 @@ pub(super) fn boot(byte: u8) -> BootId {
 }
 
 /// A key of the store.
-pub(super) fn key(text: &str) -> Key {
+pub(crate) fn key(text: &str) -> Key {
     Key::new(text).unwrap()
 }
 
 /// An entry as a store would give it back.
-pub(super) fn entry(name: &str, value: Sealed) -> Entry {
+pub(crate) fn entry(name: &str, value: Sealed) -> Entry {
     Entry { key: key(name), rev: Rev([1; 16]), value }
 }
 
@@ -104,7 +104,7 @@ pub(super) fn given(wrap: &Wrap, text: &str) -> Result<Given, crate::Error> {
 }
 
 /// A vault under a static seal.
-pub(super) fn vault(crypto: CryptoProvider, seed: u64) -> Birth {
+pub(crate) fn vault(crypto: CryptoProvider, seed: u64) -> Birth {
     make_vault(crypto, Seeded::new(seed), boot(1), NewSeal::Static(&master(b'k'))).unwrap()
 }
 

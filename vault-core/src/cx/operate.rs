@@ -10,9 +10,10 @@ use crate::{
     request::WrapInfo,
     store::{Entry, Key, Limit, Op, Range, Sealed},
     system::{Auditing, MountTable},
-    token::{Token, Wrapping},
+    token::{Token, Wrapping, open_batch},
 };
 use serde::Serialize;
+use std::time::Duration;
 
 /// Where everything of the root namespace stands.
 const ROOT: &str = "ns/0/";
@@ -143,19 +144,37 @@ impl Cx {
         self.table.as_ref().is_some_and(|table| table.revocations().end(token))
     }
 
-    /// Does everything stand that is above this token.
+    /// Does everything stand that this token rests on.
     pub(crate) async fn stands(&mut self, token: &Token) -> Result<bool, Error> {
-        if token.ancestors.is_empty() {
+        if token.ancestors.is_empty() && token.holders.is_empty() {
             return Ok(true);
         }
-        let names: Vec<String> = token.ancestors.iter().map(|hash| format!("token/{hash}")).collect();
-        for item in self.root_items(&names).await? {
-            let Some(ancestor) = item.map(|item| item.json::<Token>()).transpose()? else { return Ok(false) };
+        let above = token.ancestors.iter().map(|hash| format!("token/{hash}"));
+        let names: Vec<String> = above.chain(token.holders.iter().cloned()).collect();
+        for (at, item) in self.root_items(&names).await?.into_iter().enumerate() {
+            let Some(item) = item else { return Ok(false) };
+            if at >= token.ancestors.len() {
+                continue; // A holder stands by being there.
+            }
+            let ancestor = item.json::<Token>()?;
             if !ancestor.husk && (!ancestor.is_good(self.now) || self.is_revoked(&ancestor)) {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// A batch token that somebody names, if it is good.
+    pub(crate) async fn batch_token(&mut self, text: &str) -> Result<Option<Token>, Error> {
+        let Some(token) = open_batch(self.barrier()?, text)? else { return Ok(None) };
+        let good = token.is_good(self.now) && !self.is_revoked(&token) && self.stands(&token).await?;
+        Ok(good.then_some(token))
+    }
+
+    /// What no token passes that was made at this path.
+    pub(crate) fn longest_below(&self, path: &str) -> Duration {
+        let mount = self.table.as_ref().and_then(|table| table.resolve(path));
+        mount.map_or(Duration::ZERO, |(mount, _)| mount.max_ttl())
     }
 
     /// What a token that is made now remembers of revocations by path.

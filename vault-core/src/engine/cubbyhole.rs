@@ -5,7 +5,7 @@ use super::{
     Access, Call, Engine, FREE, Place, Route,
     kv::{LIST_FIELDS, flat, list::list_below},
 };
-use crate::{Operation, cx::Cx, error::Error, request::Reply};
+use crate::{Operation, cx::Cx, error::Error, request::Reply, token::Token};
 
 /// Every token's own drawer.
 pub const ENGINE: Engine = Engine {
@@ -58,7 +58,11 @@ const ROUTES: &[Route] = &[
 
 /// The part of the mount that is the asking token's own.
 fn root_of(cx: &Cx) -> Result<String, Error> {
-    Ok(format!("{}/", cx.require_identity()?.cubbyhole()))
+    let identity = cx.require_identity()?;
+    if identity.token.as_ref().is_some_and(Token::is_batch) {
+        return Err(Error::invalid("cubbyhole operations are only supported by \"service\" type tokens"));
+    }
+    Ok(format!("{}/", identity.cubbyhole()))
 }
 
 async fn read(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {

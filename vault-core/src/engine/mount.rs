@@ -56,7 +56,7 @@ pub struct MountConfig {
     pub force_no_cache: bool,
     /// `unauth`: strangers may know of it. `hidden` and empty: they may not.
     pub listing_visibility: String,
-    /// Of an auth method: `default-service` or `service`; empty = `default-service`.
+    /// Of an auth method: the kind of its tokens, in Vault's words; empty = `default-service`.
     pub token_type: String,
     /// Lists that are kept for those who set them, by their names in the API.
     pub lists: BTreeMap<String, Vec<String>>,

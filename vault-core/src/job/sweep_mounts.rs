@@ -39,9 +39,14 @@ async fn sweep(background: &Background<'_>, tombstone: &Entry) -> Result<(), Err
     if format != 1 {
         return Err(Error::internal(format!("{} is of format {format}", tombstone.key)));
     }
-    let below = format!("ns/0/m/{}/", &tombstone.key.as_str()[UNMOUNTED_PREFIX.len()..]);
+    let id = &tombstone.key.as_str()[UNMOUNTED_PREFIX.len()..];
+    // What it kept, and what tokens rested on that it gave.
+    let (below, holders) = (format!("ns/0/m/{id}/"), format!("ns/0/standing/{id}/"));
     for _ in 0..SWEEP_PAGES {
-        let page = background.page(&below, EXPIRE_PAGE).await?;
+        let mut page = background.page(&below, EXPIRE_PAGE).await?;
+        if page.is_empty() {
+            page = background.page(&holders, EXPIRE_PAGE).await?;
+        }
         let mut ops: Vec<(Key, Op)> =
             page.into_iter().map(|entry| (entry.key, Op::Remove(entry.rev))).collect();
         let done = ops.is_empty();

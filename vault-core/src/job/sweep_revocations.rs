@@ -1,12 +1,13 @@
-//! Removes the tokens that a tombstone has ended, a bounded piece an activation; the tombstone remembers how far it came
-//! and goes last. No new token can come behind it: the newer ones are not its business.
+//! Removes the tokens that a tombstone has ended, a bounded piece an activation; the tombstone remembers how far it came.
+//! No new token can come behind it: the newer ones are not its business. Swept, it stays for the batch tokens that it
+//! ends, and goes when the last of them has ended by itself.
 
 use super::{Job, background::Background, expire_tokens::removal};
 use crate::{
     error::Error,
-    limits::{EXPIRE_PAGE, SWEEP_PAGES},
+    limits::{EXPIRE_PAGE, REVOCATIONS_KEPT_MAX, SCAN_ENTRIES_MAX, SWEEP_PAGES},
     store::{Entry, Key, Op},
-    system::{REVOCATION_PREFIX, Revocation, System, parse_revocation},
+    system::{NEWEST_KEY, Newest, REVOCATION_PREFIX, Revocation, System, parse_revocation},
     token::Token,
 };
 use std::time::Duration;
@@ -23,14 +24,52 @@ const TOKEN_PREFIX: &str = "ns/0/token/";
 
 async fn activate(system: &System) -> Result<(), Error> {
     let Some(background) = Background::start(system) else { return Ok(()) };
-    for tombstone in background.page(REVOCATION_PREFIX, EXPIRE_PAGE).await? {
+    let mut kept = Vec::new();
+    for tombstone in background.page_after(REVOCATION_PREFIX, "", SCAN_ENTRIES_MAX).await? {
+        let revocation = background.open(&tombstone, |bytes| parse_revocation(bytes).ok())?;
+        if revocation.swept {
+            kept.push((tombstone, revocation));
+            continue;
+        }
         for _ in 0..SWEEP_PAGES {
             if !sweep(&background, &tombstone.key).await? {
                 break;
             }
         }
     }
-    Ok(())
+    forget(&background, kept).await
+}
+
+/// Removes what no batch token is old enough for, and raises the floor where too many are kept. Nodes that still know a
+/// tombstone end the same tokens by it, so no epoch is told.
+async fn forget(background: &Background<'_>, mut kept: Vec<(Entry, Revocation)>) -> Result<(), Error> {
+    let now = background.now();
+    kept.sort_by_key(|(_, revocation)| revocation.number);
+    let over = |revocation: &Revocation| revocation.until.is_none_or(|until| until < now);
+    let surplus = kept.len().saturating_sub(REVOCATIONS_KEPT_MAX);
+    let floor = kept[..surplus].last().map(|(_, revocation)| revocation.number);
+    let mut ops = Vec::new();
+    for (at, (entry, revocation)) in kept.into_iter().enumerate() {
+        if (at < surplus || over(&revocation)) && ops.len() < EXPIRE_PAGE {
+            ops.push((entry.key, Op::Remove(entry.rev)));
+        }
+    }
+    if let Some(floor) = floor {
+        ops.extend(raised(background, floor).await?);
+    }
+    match ops.is_empty() {
+        true => Ok(()),
+        false => background.submit("sweep", "sys/revocations", ops).await,
+    }
+}
+
+/// The floor at a tombstone's number: it ended what was older.
+async fn raised(background: &Background<'_>, floor: u64) -> Result<Option<(Key, Op)>, Error> {
+    let Some((entry, newest)) = background.document::<Newest>(NEWEST_KEY).await? else { return Ok(None) };
+    let raised = Newest { batch_floor: newest.batch_floor.max(floor), ..newest };
+    let document = serde_json::to_vec(&raised).map_err(Error::internal)?;
+    let sealed = background.seal(&entry.key, &document)?;
+    Ok(Some((entry.key, Op::Replace(entry.rev, sealed))))
 }
 
 /// One page of tokens; `false` where there is no more to do now.
@@ -45,14 +84,16 @@ async fn sweep(background: &Background<'_>, tombstone: &Key) -> Result<bool, Err
     let last = page.last().map(|entry| entry.key.as_str()[TOKEN_PREFIX.len()..].to_owned());
     let mut ops = ended(background, &revocation, page).await?;
     let more = last.is_some();
-    ops.push(match last {
-        Some(last) => {
-            revocation.after = last;
+    let op = match (last, revocation.until) {
+        (None, None) => Op::Remove(entry.rev),
+        (last, _) => {
+            revocation.swept = last.is_none();
+            revocation.after = last.unwrap_or_default();
             let document = serde_json::to_vec(&revocation).map_err(Error::internal)?;
-            (entry.key.clone(), Op::Replace(entry.rev, background.seal(&entry.key, &document)?))
+            Op::Replace(entry.rev, background.seal(&entry.key, &document)?)
         }
-        None => (entry.key.clone(), Op::Remove(entry.rev)),
-    });
+    };
+    ops.push((entry.key.clone(), op));
     // If another node was first, it goes on with it.
     Ok(background.try_submit("sweep", &revocation.prefix, ops).await? && more)
 }

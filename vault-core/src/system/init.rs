@@ -11,7 +11,7 @@ use crate::{
     id::{BootId, Rev},
     request::Auth,
     store::{Batch, CommitError, Key, Limit, Range, Sealed},
-    token::{NewToken, ROOT, issue, make_token_text},
+    token::{NewToken, ROOT, issue},
 };
 use base64::Engine as _;
 use serde::Serialize;
@@ -211,18 +211,13 @@ impl System {
 
     /// A root token that never ends; its maker stages its entries.
     pub(crate) fn make_root_token(&self, barrier: &Barrier) -> Result<crate::token::Issued, Error> {
-        let text = make_token_text(|bytes| barrier.make_bytes(bytes));
-        // EXPOSE: the token's index is a keyed hash of its text.
-        let hash = barrier.token_hash(text.expose());
         let new = NewToken {
             policies: vec![ROOT.to_owned()],
             display_name: ROOT.to_owned(),
             path: "auth/token/root".to_owned(),
             ..NewToken::default()
         };
-        let accessor = make_token_text(|bytes| barrier.make_bytes(bytes));
-        let accessor = accessor.expose()[crate::token::PREFIX.len()..].to_owned(); // EXPOSE: an accessor is no secret.
-        issue(new, text, &hash, accessor, self.host().now())
+        issue(barrier, new, self.host().now())
     }
 
     pub(crate) fn make_boot(&self) -> BootId {

@@ -29,7 +29,9 @@ pub use init::{InitReply, InitRequest};
 pub use machine::{Cpu, Disk, Facts, HostFacts, InFlight, LogLevel, Machine, Memory, ProcessFacts};
 pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_name, parse_path};
 pub(crate) use presence::Member;
-pub(crate) use revocations::{Newest, REVOCATION_PREFIX, Revocation, Revocations, parse as parse_revocation};
+pub(crate) use revocations::{
+    NEWEST_KEY, Newest, REVOCATION_PREFIX, Revocation, Revocations, parse as parse_revocation,
+};
 pub(crate) use rotation::{ROTATE_POLICY_KEY, RotatePolicy};
 pub use seal::SealStatus;
 pub use settings::{DefaultMount, Guardian, SecretManagerApi, Settings};

@@ -9,6 +9,7 @@ use crate::{
     barrier::Barrier,
     cx::store_error,
     error::Error,
+    id::Timestamp,
     limits::SCAN_ENTRIES_MAX,
     store::{Key, Limit, Range, Store},
     token::Token,
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// Where tombstones stand, by number.
 pub(crate) const REVOCATION_PREFIX: &str = "ns/0/revocation/";
 /// Where the newest number stands.
-const NEWEST_KEY: &str = "ns/0/revocations";
+pub(crate) const NEWEST_KEY: &str = "ns/0/revocations";
 
 /// A tombstone (format 1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,12 @@ pub(crate) struct Revocation {
     pub(crate) prefix: String,
     /// Hash of the last token that the sweep has looked at.
     pub(crate) after: String,
+    /// No batch token that is older than this lives longer; absent in those that were written before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<Timestamp>,
+    /// Every stored token that it ends is removed; it stands for batch tokens alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) swept: bool,
 }
 
 /// The number of the newest tombstone, swept or not (format 1).
@@ -36,6 +43,13 @@ pub(crate) struct Revocation {
 pub(crate) struct Newest {
     pub(crate) format: u8,
     pub(crate) newest: u64,
+    /// Batch tokens of a lower generation have ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) batch_floor: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Revocation {
@@ -51,7 +65,10 @@ impl Revocation {
 #[derive(Debug, Default)]
 pub(crate) struct Revocations {
     newest: u64,
+    batch_floor: u64,
     standing: Vec<Revocation>,
+    /// Swept, and kept for batch tokens.
+    kept: Vec<Revocation>,
 }
 
 impl Revocations {
@@ -65,17 +82,19 @@ impl Revocations {
             serde_json::from_slice(barrier.open(&entry)?.expose()).map_err(Error::internal)?;
         check_format(newest.format)?;
         let limit = Limit::entries(SCAN_ENTRIES_MAX);
-        let mut standing = Vec::new();
+        let (mut standing, mut kept) = (Vec::new(), Vec::new());
         for entry in store.scan(Range::prefix(REVOCATION_PREFIX), limit).await.map_err(store_error)? {
             // EXPOSE: a path.
-            standing.push(parse(barrier.open(&entry)?.expose())?);
+            let revocation = parse(barrier.open(&entry)?.expose())?;
+            if revocation.swept { &mut kept } else { &mut standing }.push(revocation);
         }
-        Ok(Self { newest: newest.newest, standing })
+        Ok(Self { newest: newest.newest, batch_floor: newest.batch_floor, standing, kept })
     }
 
     /// Has a tombstone ended this token.
     pub(crate) fn end(&self, token: &Token) -> bool {
-        self.standing.iter().any(|revocation| revocation.ends(token))
+        let any = |revocations: &[Revocation]| revocations.iter().any(|revocation| revocation.ends(token));
+        any(&self.standing) || (token.is_batch() && (token.generation < self.batch_floor || any(&self.kept)))
     }
 
     /// What a token made now remembers.
@@ -103,22 +122,54 @@ fn check_format(format: u8) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Timestamp;
+    use crate::token::TokenKind;
 
     #[test]
     fn golden_formats() {
         let golden = r#"{"format":1,"number":2,"prefix":"auth/x","after":"00"}"#;
-        let expect = Revocation { format: 1, number: 2, prefix: "auth/x".into(), after: "00".into() };
+        let expect = Revocation { after: "00".into(), ..revocation(2) };
         assert_eq!(parse(golden.as_bytes()).unwrap(), expect);
         assert_eq!(serde_json::to_string(&expect).unwrap(), golden);
+        let kept = r#"{"format":1,"number":2,"prefix":"auth/x","after":"","until":9,"swept":true}"#;
+        let expect = Revocation { until: Some(Timestamp(9)), swept: true, ..revocation(2) };
+        assert_eq!(parse(kept.as_bytes()).unwrap(), expect);
+        assert_eq!(serde_json::to_string(&expect).unwrap(), kept);
         assert!(parse(golden.replacen('1', "2", 1).as_bytes()).is_err());
         let newest = r#"{"format":1,"newest":2}"#;
-        assert_eq!(serde_json::to_string(&Newest { format: 1, newest: 2 }).unwrap(), newest);
+        let check = |golden: &str, batch_floor: u64| {
+            let expect = Newest { format: 1, newest: 2, batch_floor };
+            assert_eq!(serde_json::to_string(&expect).unwrap(), golden);
+            assert_eq!(serde_json::from_str::<Newest>(golden).unwrap(), expect);
+        };
+        check(newest, 0);
+        check(r#"{"format":1,"newest":2,"batch_floor":1}"#, 1);
+    }
+
+    fn revocation(number: u64) -> Revocation {
+        let prefix = "auth/x".into();
+        Revocation { format: 1, number, prefix, after: String::new(), until: None, swept: false }
+    }
+
+    #[test]
+    fn what_is_swept_still_ends_batch_tokens() {
+        let kept = Revocation { swept: true, ..revocation(2) };
+        let revocations = Revocations { newest: 9, batch_floor: 1, standing: vec![], kept: vec![kept] };
+        let check = |kind: TokenKind, path: &str, generation: u64, expect: bool| {
+            let token =
+                Token { path: path.into(), generation, expires: Some(Timestamp(1)), kind, ..Token::blank() };
+            assert_eq!(revocations.end(&token), expect, "{kind:?} {path} {generation}");
+        };
+        check(TokenKind::Service, "auth/x/login", 1, false);
+        check(TokenKind::Batch, "auth/x/login", 1, true);
+        check(TokenKind::Batch, "auth/x/login", 2, false);
+        check(TokenKind::Batch, "auth/y/login", 1, false);
+        check(TokenKind::Batch, "auth/y/login", 0, true);
+        check(TokenKind::Service, "auth/y/login", 0, false);
     }
 
     #[test]
     fn older_tokens_below_the_path_end() {
-        let revocation = Revocation { format: 1, number: 2, prefix: "auth/x".into(), after: String::new() };
+        let revocation = revocation(2);
         let check = |path: &str, generation: u64, expires: bool, expect: bool| {
             let expires = expires.then_some(Timestamp(1));
             let token = Token { path: path.into(), generation, expires, ..Token::blank() };

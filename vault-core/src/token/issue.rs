@@ -1,11 +1,13 @@
 //! Making and removing tokens: which entries come and go together.
 
-use super::{DEFAULT, Identity, PREFIX, ROOT, Token};
+use super::{DEFAULT, Identity, PREFIX, ROOT, Token, TokenKind, batch};
 use crate::{
     Secret,
+    barrier::Barrier,
+    cidr::Cidr,
     error::Error,
     id::Timestamp,
-    limits::{LEASE_TTL_DEFAULT, LEASE_TTL_MAX, TOKEN_DEPTH_MAX},
+    limits::{BATCH_TTL_MAX, LEASE_TTL_DEFAULT, LEASE_TTL_MAX, TOKEN_DEPTH_MAX},
     request::Auth,
 };
 use serde_json::{Map, Value};
@@ -40,6 +42,18 @@ pub struct NewToken {
     pub bounds: TtlBounds,
     /// Number of the newest revocation by path; without it the token may be taken for older than it is.
     pub generation: u64,
+    /// See [`Token::holders`].
+    pub holders: Vec<String>,
+    /// See [`Token::entities`].
+    pub entities: Vec<String>,
+    /// See [`Token::bound_cidrs`].
+    pub bound_cidrs: Vec<Cidr>,
+    /// What no renewal passes though the token shows no such bound: a role's.
+    pub max_ttl: Option<Duration>,
+    /// See [`Token::role`].
+    pub role: String,
+    /// Is it stored, or a claim.
+    pub kind: TokenKind,
 }
 
 /// How long the tokens of a mount live.
@@ -94,7 +108,8 @@ impl NewToken {
 
     /// Seconds it shall live: 0 = for ever, which only root may.
     fn settled_ttl(&self, is_root: bool) -> Duration {
-        let capped = |ttl: Duration| ttl.min(self.settled_cap().unwrap_or(self.bounds.max));
+        let longest = self.longest();
+        let capped = |ttl: Duration| ttl.min(self.settled_cap().unwrap_or(longest)).min(longest);
         match (self.period.filter(|period| !period.is_zero()), self.ttl.filter(|ttl| !ttl.is_zero())) {
             (Some(period), _) => period,
             (None, Some(ttl)) => capped(ttl),
@@ -103,24 +118,78 @@ impl NewToken {
         }
     }
 
+    /// The role's bound within the mount's.
+    fn longest(&self) -> Duration {
+        self.max_ttl.filter(|ttl| !ttl.is_zero()).map_or(self.bounds.max, |ttl| ttl.min(self.bounds.max))
+    }
+
     /// What no renewal passes, within the mount's bound.
     fn settled_cap(&self) -> Option<Duration> {
         self.explicit_max_ttl.filter(|cap| !cap.is_zero()).map(|cap| cap.min(self.bounds.max))
     }
 }
 
-/// Makes the documents of a token whose text hashes to `hash`.
-pub(crate) fn issue(
+/// Makes a token of the kind that is wanted, with a text of its own.
+pub(crate) fn issue(barrier: &Barrier, new: NewToken, now: Timestamp) -> Result<Issued, Error> {
+    match new.kind {
+        TokenKind::Service => {
+            let text = make_token_text(|bytes| barrier.make_bytes(bytes));
+            issue_service(barrier, new, text, now)
+        }
+        TokenKind::Batch => issue_batch(barrier, new, now),
+    }
+}
+
+/// Makes the documents of a service token with this text.
+pub(crate) fn issue_service(
+    barrier: &Barrier,
     new: NewToken,
     text: Secret<String>,
-    hash: &str,
-    accessor: String,
     now: Timestamp,
 ) -> Result<Issued, Error> {
+    // EXPOSE: the token's index is a keyed hash of its text.
+    let hash = barrier.token_hash(text.expose());
+    let accessor = make_token_text(|bytes| barrier.make_bytes(bytes));
+    // EXPOSE: an accessor is made like a token, but is no secret.
+    let accessor = accessor.expose()[PREFIX.len()..].to_owned();
+    let token = settle(new, accessor, now)?;
+    let mut entries = vec![
+        (format!("token/{hash}"), serde_json::to_vec(&token).map_err(Error::internal)?),
+        (format!("accessor/{}", token.accessor), hash.as_bytes().to_vec()),
+    ];
+    if let Some(parent) = token.ancestors.first() {
+        entries.push((format!("token-child/{parent}/{hash}"), Vec::new()));
+    }
+    if let Some(expires) = token.expires {
+        entries.push((due_key(&hash, expires), Vec::new()));
+    }
+    Ok(Issued { entries, auth: auth_of(&token, text, now) })
+}
+
+/// Makes a batch token. What it cannot keep is refused, never left out.
+fn issue_batch(barrier: &Barrier, mut new: NewToken, now: Timestamp) -> Result<Issued, Error> {
+    if new.settled_policies() == [ROOT] {
+        return Err(Error::invalid("batch tokens cannot be root tokens"));
+    }
+    if new.num_uses.is_some_and(|uses| uses > 0) {
+        return Err(Error::invalid("batch tokens cannot have \"num_uses\" set"));
+    }
+    let ttl = new.settled_ttl(false).min(BATCH_TTL_MAX);
+    (new.period, new.ttl, new.renewable) = (None, Some(ttl), false);
+    let token = settle(new, String::new(), now)?;
+    let text = batch::make(barrier, &token)?;
+    Ok(Issued { entries: Vec::new(), auth: auth_of(&token, text, now) })
+}
+
+/// What the token is, once all bounds are applied.
+fn settle(new: NewToken, accessor: String, now: Timestamp) -> Result<Token, Error> {
+    if new.holders.len() > TOKEN_DEPTH_MAX {
+        return Err(Error::invalid(format!("a token may rest on at most {TOKEN_DEPTH_MAX} holders")));
+    }
     let policies = new.settled_policies();
     let is_root = policies == [ROOT];
     let (ttl, cap) = (new.settled_ttl(is_root), new.settled_cap());
-    let token = Token {
+    Ok(Token {
         format: 1,
         accessor,
         display_name: new.display_name,
@@ -138,18 +207,13 @@ pub(crate) fn issue(
         husk: false,
         meta: new.meta,
         policies,
-    };
-    let mut entries = vec![
-        (format!("token/{hash}"), serde_json::to_vec(&token).map_err(Error::internal)?),
-        (format!("accessor/{}", token.accessor), hash.as_bytes().to_vec()),
-    ];
-    if let Some(parent) = token.ancestors.first() {
-        entries.push((format!("token-child/{parent}/{hash}"), Vec::new()));
-    }
-    if let Some(expires) = token.expires {
-        entries.push((due_key(hash, expires), Vec::new()));
-    }
-    Ok(Issued { entries, auth: auth_of(&token, text, now) })
+        holders: new.holders,
+        entities: new.entities,
+        bound_cidrs: new.bound_cidrs,
+        max_ttl: new.max_ttl.unwrap_or_default().as_secs(),
+        role: new.role,
+        kind: new.kind,
+    })
 }
 
 /// The `auth` block of a reply about a token. An empty text hides it.
@@ -163,7 +227,7 @@ pub(crate) fn auth_of(token: &Token, text: Secret<String>, now: Timestamp) -> Au
         lease_duration: token.ttl(now),
         renewable: token.renewable,
         entity_id: String::new(),
-        token_type: "service".to_owned(),
+        token_type: token.kind.as_str().to_owned(),
         orphan: token.ancestors.is_empty(),
         mfa_requirement: None,
         num_uses: token.uses_left.unwrap_or(0),
@@ -245,5 +309,9 @@ mod tests {
             hours(3),
         );
         check(NewToken { period: Some(hours(9_999)), ..NewToken::default() }, false, hours(9_999));
+        let role = NewToken { max_ttl: Some(hours(2)), ..NewToken::default() };
+        check(role, false, hours(2));
+        let role = NewToken { max_ttl: Some(hours(2)), ttl: Some(hours(3)), ..NewToken::default() };
+        check(role, false, hours(2));
     }
 }

@@ -1,5 +1,5 @@
-//! From a token's text to who asks: one read of the token and the epoch, one of its ancestors with both again, so
-//! that all of them stood at one instant. What the request will ask for first is read along, where that is known.
+//! From a token's text to who asks: one read of the token and the epoch, one of its ancestors and holders with both
+//! again, so that all of them stood at one instant. A batch token says itself what it rests on: one read. What the request will ask for first is read along, where that is known.
 
 use super::{Identity, Token};
 use crate::{
@@ -9,20 +9,47 @@ use crate::{
     store::{Entry, Key, Store},
     system::Unsealed,
 };
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 /// Where the token with this hash stands.
 pub(crate) fn token_key(hash: &str) -> Result<Key, Error> {
     Key::new(["ns/0/token/", hash].concat()).map_err(Error::internal)
 }
 
+/// Where an entry stands that a token rests on.
+pub(crate) fn holder_key(holder: &str) -> Result<Key, Error> {
+    Key::new(["ns/0/", holder].concat()).map_err(Error::internal)
+}
+
+/// What a request shows of who asks.
+#[derive(Debug)]
+pub(crate) enum Shown<'a> {
+    /// No token.
+    Nothing,
+    /// The text of a token that may be stored.
+    Text(&'a str),
+    /// A batch token that was opened, with the keyed hash of its text.
+    Batch(Arc<Identity>),
+}
+
 impl Seen {
     /// Makes a stranger of who holds a token that is ended by what `ends` it or one above it.
     pub(crate) fn forget_if(&mut self, ends: impl Fn(&Token) -> bool) {
-        let all = self.identity.iter().chain(&self.ancestors);
-        if all.filter_map(|identity| identity.token.as_ref()).any(ends) {
+        if self.tokens().any(ends) {
             (self.identity, self.token) = (None, None);
         }
+    }
+
+    /// Makes a stranger of who comes from an address that the token, or one above it, is not bound to. Such a use does
+    /// not count as one.
+    pub(crate) fn bind(&mut self, address: Option<IpAddr>) {
+        if self.tokens().any(|token| !token.admits(address)) {
+            (self.elsewhere, self.token) = (self.identity.take(), None);
+        }
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.identity.iter().chain(&self.ancestors).filter_map(|identity| identity.token.as_ref())
     }
 }
 
@@ -31,9 +58,11 @@ impl Seen {
 pub(crate) struct Seen {
     /// Who; `None` for a stranger.
     pub(crate) identity: Option<Arc<Identity>>,
-    /// The token's own entry.
+    /// Who it would be, if it had come from an address that its token may be used from.
+    pub(crate) elsewhere: Option<Arc<Identity>>,
+    /// The token's own entry; a batch token has none.
     pub(crate) token: Option<Entry>,
-    /// The token, its ancestors and the epoch, as they stood at one instant.
+    /// The token, its ancestors and holders and the epoch, as they stood at one instant.
     pub(crate) watched: Watched,
     /// Ancestors whose end would end the token too.
     pub(crate) ancestors: Vec<Arc<Identity>>,
@@ -41,41 +70,55 @@ pub(crate) struct Seen {
     pub(crate) ahead: Option<(Key, Option<Entry>)>,
 }
 
-/// Reads who asks. A token that is unknown, expired, used up or cut off from an ancestor makes a stranger.
+/// Reads who asks. A token that is unknown, expired, used up or cut off from what it rests on makes a stranger.
 pub(crate) async fn read_identity(
     store: &dyn Store,
     unsealed: &Unsealed,
-    text: Option<&str>,
+    shown: &Shown<'_>,
     target: Option<&Key>,
     now: Timestamp,
 ) -> Result<Seen, Error> {
     let mut keys = Vec::with_capacity(4);
     keys.push(unsealed.lane().epoch_key().clone());
-    let Some(text) = text else {
-        let (found, ahead) = read(store, &mut keys, target).await?;
-        let watched = Watched::new(keys, &found);
-        return Ok(Seen { identity: None, token: None, watched, ancestors: Vec::new(), ahead });
+    let (own, mut identity) = match shown {
+        Shown::Nothing => (None, None),
+        Shown::Text(text) => (Some(unsealed.barrier().token_hash(text)), None),
+        Shown::Batch(identity) => (None, Some(Arc::clone(identity))),
     };
-    let hash = unsealed.barrier().token_hash(text);
-    keys.push(token_key(&hash)?);
-    let (mut found, mut ahead) = read(store, &mut keys, target).await?;
-    let mut identity = open(unsealed, &hash, found[1].as_ref())?;
-    let ancestors = identity.as_deref().map(Identity::ancestors).unwrap_or_default();
-    if !ancestors.is_empty() {
-        for ancestor in ancestors {
-            keys.push(token_key(ancestor)?);
-        }
-        (found, ahead) = read(store, &mut keys, target).await?;
-        identity = open(unsealed, &hash, found[1].as_ref())?;
+    match &own {
+        Some(hash) => keys.push(token_key(hash)?),
+        None => rest_keys(identity.as_deref(), &mut keys)?,
     }
-    let (standing, ancestors) = standing(unsealed, identity.as_deref(), &found[2..], now)?;
+    let first_rest = if own.is_some() { 2 } else { 1 };
+    let (mut found, mut ahead) = read(store, &mut keys, target).await?;
+    if let Some(hash) = &own {
+        identity = open(unsealed, hash, found[1].as_ref())?;
+        rest_keys(identity.as_deref(), &mut keys)?;
+        if keys.len() > first_rest {
+            (found, ahead) = read(store, &mut keys, target).await?;
+            identity = open(unsealed, hash, found[1].as_ref())?;
+        }
+    }
+    let (standing, ancestors) = standing(unsealed, identity.as_deref(), &found[first_rest..], now)?;
     let identity = identity.filter(|identity| standing && identity.is_good(now));
     let watched = Watched::new(keys, &found);
-    let token = if identity.is_some() { found.swap_remove(1) } else { None };
-    Ok(Seen { identity, token, watched, ancestors, ahead })
+    let token = if identity.is_some() && own.is_some() { found.swap_remove(1) } else { None };
+    Ok(Seen { identity, elsewhere: None, token, watched, ancestors, ahead })
 }
 
-/// Does every ancestor stand, and those whose end would end the token.
+/// What must stand beside the token itself: the tokens above it, then its holders.
+fn rest_keys(identity: Option<&Identity>, keys: &mut Vec<Key>) -> Result<(), Error> {
+    let Some(identity) = identity else { return Ok(()) };
+    for ancestor in identity.ancestors() {
+        keys.push(token_key(ancestor)?);
+    }
+    for holder in identity.holders() {
+        keys.push(holder_key(holder)?);
+    }
+    Ok(())
+}
+
+/// Does everything stand that the token rests on, and the ancestors whose end would end it.
 fn standing(
     unsealed: &Unsealed,
     identity: Option<&Identity>,
@@ -91,7 +134,15 @@ fn standing(
             _ => standing = false,
         }
     }
-    Ok((standing && hashes.len() == found.len(), ancestors))
+    let holders = identity.map(Identity::holders).unwrap_or_default();
+    for entry in found.iter().skip(hashes.len()) {
+        // What only looks like a holder was not put there by this vault.
+        match entry {
+            Some(entry) => drop(unsealed.document(entry, |_| Ok(()))?),
+            None => standing = false,
+        }
+    }
+    Ok((standing && hashes.len() + holders.len() == found.len(), ancestors))
 }
 
 /// Some keys, and the target with them, at one instant.

@@ -2,22 +2,32 @@
 //! is remembered, under their revision. It is good only while each of its ancestors stands, so revoking a parent ends
 //! its tree at once.
 
+mod batch;
 mod issue;
+mod kind;
 mod lookup;
+mod settings;
 mod wrapping;
 
-pub(crate) use issue::{Issued, auth_of, due_key, issue, make_token_text};
+pub use batch::BATCH_PREFIX;
+pub(crate) use batch::open as open_batch;
+pub(crate) use issue::{Issued, auth_of, due_key, issue, issue_service, make_token_text};
 pub use issue::{NewToken, TtlBounds};
-pub(crate) use lookup::{Seen, read_identity};
+pub use kind::{TokenKind, TokenType};
+pub(crate) use lookup::{Seen, Shown, holder_key, read_identity};
+pub use settings::TokenSettings;
 pub use wrapping::WRAPPING;
 pub(crate) use wrapping::{
     NewWrapping, Wrapping, document, make_wrapping, open as open_wrapped, response_name,
 };
 
-use crate::id::Timestamp;
+use crate::{
+    cidr::{Cidr, admits},
+    id::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 /// The policy that may do everything.
 pub const ROOT: &str = "root";
@@ -64,6 +74,25 @@ pub struct Token {
     pub generation: u64,
     /// Revoked itself, kept so that its children still stand (`revoke-orphan`).
     pub husk: bool,
+    /// Keys below `ns/0/` that must stand for it to be good: what a role, a user or an application keeps there for as
+    /// long as it may do anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<String>,
+    /// Names under which policies may know its holder: `approle/web`, `userpass/alice`, the id of an application.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<String>,
+    /// Addresses from which it may be used; empty = from everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bound_cidrs: Vec<Cidr>,
+    /// Seconds after `created` that no renewal passes, by the role that gave it; 0 = the mount's bound alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_ttl: u64,
+    /// The token role that it was made by; empty = none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub role: String,
+    /// What is stored is a service token; a batch token is never stored.
+    #[serde(skip)]
+    pub kind: TokenKind,
 }
 
 impl Token {
@@ -86,16 +115,31 @@ impl Token {
             (period, _) => Duration::from_secs(period),
         };
         let cap = match (self.explicit_max_ttl, self.period) {
-            (0, 0) => self.created.plus(longest),
+            (0, 0) => self.created.plus(self.longest(longest)),
             (0, _) => Timestamp(u64::MAX),
             (explicit, _) => self.created.plus(Duration::from_secs(explicit)),
         };
         now.plus(wanted).min(cap)
     }
 
+    /// The role's bound within the mount's.
+    fn longest(&self, longest: Duration) -> Duration {
+        if self.max_ttl == 0 { longest } else { longest.min(Duration::from_secs(self.max_ttl)) }
+    }
+
     /// Does it hold the root policy.
     pub fn is_root(&self) -> bool {
         self.policies.iter().any(|policy| policy == ROOT)
+    }
+
+    /// May it be used from this address. An unknown address is none of those that it is bound to.
+    pub fn admits(&self, address: Option<IpAddr>) -> bool {
+        admits(&self.bound_cidrs, address)
+    }
+
+    /// Is it a claim that nothing is stored of.
+    pub fn is_batch(&self) -> bool {
+        self.kind == TokenKind::Batch
     }
 }
 
@@ -114,6 +158,8 @@ pub struct Identity {
     pub policies: Vec<String>,
     /// What the audit log calls it.
     pub display_name: String,
+    /// Names that policies' bindings match; none for what is built in.
+    pub entities: Vec<String>,
 }
 
 impl Identity {
@@ -124,18 +170,25 @@ impl Identity {
             hash: name.to_owned(),
             policies: vec![name.to_owned()],
             display_name: name.to_owned(),
+            entities: Vec::new(),
         }
     }
 
     /// Who holds a token, which stands under this hash.
     pub(crate) fn of(token: Token, hash: &str) -> Self {
         let (policies, display_name) = (token.policies.clone(), token.display_name.clone());
-        Self { token: Some(token), hash: hash.to_owned(), policies, display_name }
+        let entities = token.entities.clone();
+        Self { token: Some(token), hash: hash.to_owned(), policies, display_name, entities }
     }
 
     /// Hashes of the tokens above its own, the nearest first.
     pub(crate) fn ancestors(&self) -> &[String] {
         self.token.as_ref().map(|token| token.ancestors.as_slice()).unwrap_or_default()
+    }
+
+    /// Keys below `ns/0/` that must stand for its token to be good.
+    pub(crate) fn holders(&self) -> &[String] {
+        self.token.as_ref().map(|token| token.holders.as_slice()).unwrap_or_default()
     }
 
     /// Is its token good at this time, as far as it alone can tell.
@@ -181,6 +234,12 @@ impl Token {
             ancestors: vec![],
             generation: 0,
             husk: false,
+            holders: vec![],
+            entities: vec![],
+            bound_cidrs: vec![],
+            max_ttl: 0,
+            role: String::new(),
+            kind: TokenKind::Service,
         }
     }
 }
@@ -222,5 +281,28 @@ mod tests {
         check(|t| t.explicit_max_ttl = 130, Some(1_000), 130);
         check(|t| t.period = 5, Some(1_000), 105);
         check(|t| (t.period, t.explicit_max_ttl) = (50, 120), None, 120);
+        check(|t| t.max_ttl = 130, Some(1_000), 130);
+        check(|t| (t.period, t.max_ttl) = (50, 120), None, 150);
+    }
+
+    /// Format 1 as the first releases wrote it, and with everything that was added since.
+    #[test]
+    fn golden_format_1() {
+        let first = r#"{"format":1,"accessor":"a","policies":["default"],"meta":null,"display_name":"token","path":"auth/token/create","created":0,"expires":null,"creation_ttl":0,"explicit_max_ttl":0,"period":0,"renewable":true,"last_renewal":null,"uses_left":null,"ancestors":[],"husk":false}"#;
+        let added = r#","holders":["standing/m/s"],"entities":["approle/web"],"bound_cidrs":["10.0.0.0/8"],"max_ttl":60,"role":"r"}"#;
+        let full = Token {
+            holders: vec!["standing/m/s".into()],
+            entities: vec!["approle/web".into()],
+            bound_cidrs: vec!["10.0.0.0/8".parse().unwrap()],
+            max_ttl: 60,
+            role: "r".into(),
+            ..Token::blank()
+        };
+        let check = |golden: &str, token: &Token| {
+            assert_eq!(serde_json::to_string(token).unwrap(), golden);
+            assert_eq!(serde_json::from_str::<Token>(golden).unwrap(), *token);
+        };
+        check(first, &Token::blank());
+        check(&[&first[..first.len() - 1], added].concat(), &full);
     }
 }

@@ -1,7 +1,7 @@
 //! Wrapping: a reply is put away under a token that is good for taking it out once. The token is an orphan with one
 //! use, one policy and its own time; the reply stands sealed in its cubbyhole and goes when the token goes.
 
-use super::{Issued, NewToken, Token, issue, make_token_text};
+use super::{Issued, NewToken, Token, issue_service, make_token_text};
 use crate::{
     barrier::Barrier,
     error::Error,
@@ -48,9 +48,6 @@ pub(crate) fn make_wrapping(
     let text = make_token_text(|bytes| barrier.make_bytes(bytes));
     // EXPOSE: the token's index is a keyed hash of its text.
     let hash = barrier.token_hash(text.expose());
-    let accessor = make_token_text(|bytes| barrier.make_bytes(bytes));
-    // EXPOSE: an accessor is made like a token, but is no secret.
-    let accessor = accessor.expose()[super::PREFIX.len()..].to_owned();
     let token = NewToken {
         policies: vec![WRAPPING.to_owned()],
         no_default_policy: true,
@@ -63,7 +60,7 @@ pub(crate) fn make_wrapping(
         generation: new.generation,
         ..NewToken::default()
     };
-    let Issued { entries, auth } = issue(token, text, &hash, accessor, now)?;
+    let Issued { entries, auth } = issue_service(barrier, token, text, now)?;
     let mut entries: Vec<_> = entries.into_iter().map(|(name, document)| (name, document.into())).collect();
     entries.push((response_name(&hash), new.document.to_vec().into()));
     let info = WrapInfo {

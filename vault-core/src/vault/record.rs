@@ -23,6 +23,7 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(request: &Request, identity: Option<&Identity>, now: Timestamp) -> Self {
         let accessor = identity.and_then(|who| who.token.as_ref()).map(|token| token.accessor.clone());
+        let accessor = accessor.filter(|accessor| !accessor.is_empty());
         let columns = Columns {
             timestamp: now,
             operation: request.operation.as_str().to_owned(),
@@ -82,6 +83,13 @@ impl Ledger {
         let columns = &mut self.columns;
         if let Some(operation) = notes.operation {
             columns.operation = operation.to_owned();
+        }
+        if let Some(rule) = notes.rule {
+            columns.rule = Some(rule.to_owned());
+        }
+        if let Some((actor, accessor)) = notes.came {
+            columns.actor = Some(cut(&actor));
+            columns.accessor = Some(accessor).filter(|accessor| !accessor.is_empty());
         }
         columns.secret_id = notes.secret_id;
         columns.lease_id = notes.lease_id;

@@ -9,4 +9,5 @@ mod leases;
 mod mounts;
 mod node;
 mod presence;
+mod tokens;
 mod wrapping;

@@ -13,7 +13,7 @@ use crate::{
     },
     error::Error,
     id::Timestamp,
-    limits::{LEASES_SCANNED_MAX, LIST_NAMES_MAX, REVOCATIONS_MAX, SCAN_ENTRIES_MAX},
+    limits::{BATCH_TTL_MAX, LEASES_SCANNED_MAX, LIST_NAMES_MAX, REVOCATIONS_MAX, SCAN_ENTRIES_MAX},
     request::{LeaseInfo, Reply, Shape},
     system::{Newest, Revocation},
     token::{Token, due_key},
@@ -137,8 +137,7 @@ async fn renew(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     if !lease.token.renewable {
         return Err(Error::invalid("lease is not renewable"));
     }
-    let mounts = cx.system().mounts().await?;
-    let longest = mounts.resolve(&lease.token.path).map_or(Duration::ZERO, |(mount, _)| mount.max_ttl());
+    let longest = cx.longest_below(&lease.token.path);
     let (id, now, increment) = (lease.id(), cx.now(), call.duration("increment")?);
     let Lease { hash, item, token } = lease;
     let until = token.renewed_until(now, increment, longest);
@@ -194,14 +193,18 @@ pub(super) async fn stage_revocation(cx: &mut Cx, prefix: &str) -> Result<(), Er
         return Err(Error::unavailable("too many prefixes are being revoked; try again in a minute"));
     }
     let read = cx.root_item("revocations").await?;
-    let newest = read.as_ref().map(Item::json::<Newest>).transpose()?.map_or(0, |newest| newest.newest);
-    let number = newest + 1;
-    let document = Newest { format: 1, newest: number };
+    let before = read.as_ref().map(Item::json::<Newest>).transpose()?;
+    let before = before.unwrap_or(Newest { format: 1, newest: 0, batch_floor: 0 });
+    let number = before.newest + 1;
+    let document = Newest { newest: number, ..before };
     match &read {
         Some(read) => cx.replace_json(read, &document)?,
         None => cx.create_root_json("revocations", &document)?,
     }
-    let tombstone = Revocation { format: 1, number, prefix: prefix.to_owned(), after: String::new() };
+    // Every node's clock is within a few seconds of this one's, or it says so.
+    let until = Some(cx.now().plus(BATCH_TTL_MAX).plus(Duration::from_secs(3_600)));
+    let (prefix, after) = (prefix.to_owned(), String::new());
+    let tombstone = Revocation { format: 1, number, prefix, after, until, swept: false };
     cx.create_root_json(&format!("revocation/{number:016x}"), &tombstone)
 }
 

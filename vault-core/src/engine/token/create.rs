@@ -7,7 +7,9 @@ use crate::{
     engine::Call,
     error::Error,
     request::Reply,
-    token::{DEFAULT, Identity, NewToken, PREFIX, TtlBounds, WRAPPING, issue, make_token_text},
+    token::{
+        DEFAULT, Identity, NewToken, Token, TokenKind, TokenType, TtlBounds, WRAPPING, issue, issue_service,
+    },
 };
 
 pub(super) async fn create(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
@@ -30,21 +32,26 @@ pub(super) async fn create_by_role(cx: &mut Cx, call: Call<'_>) -> Result<Reply,
 
 async fn make(cx: &mut Cx, call: Call<'_>, orphan: bool, role: &Role) -> Result<Reply, Error> {
     let parent = cx.require_identity()?.clone();
-    parent.require_token()?;
+    check_parent(parent.require_token()?)?;
     let bounds = TtlBounds { default: cx.mount().default_ttl(), max: cx.mount().max_ttl() };
+    let of_mount = TokenType::parse(&cx.mount().config.token_type)?;
+    let kind =
+        TokenType::settle(of_mount, role.kind, TokenKind::parse(&call.text("type")?.unwrap_or_default())?);
     let asked = role.shape(asked(&parent, call, orphan, role)?);
-    let new = NewToken { bounds, generation: cx.newest_revocation(), ..asked };
+    let new = NewToken { bounds, generation: cx.newest_revocation(), kind, ..asked };
+    check_batch(&new, call)?;
     let warning = capped(&new);
-    let text = token_text(cx, &parent, call)?;
-    // EXPOSE: the token's index is a keyed hash of its text.
-    let hash = cx.token_hash(text.expose())?;
-    if cx.get(&format!("token/{hash}")).await?.is_some() {
-        return Err(Error::invalid("cannot create a token with a duplicate ID"));
-    }
-    let barrier = cx.barrier()?;
-    // EXPOSE: an accessor is made like a token, but is no secret.
-    let accessor = make_token_text(|bytes| barrier.make_bytes(bytes)).expose()[PREFIX.len()..].to_owned();
-    let issued = issue(new, text, &hash, accessor, cx.now())?;
+    let issued = match chosen_text(&parent, call)? {
+        Some(text) => {
+            // EXPOSE: the token's index is a keyed hash of its text.
+            let hash = cx.token_hash(text.expose())?;
+            if cx.get(&format!("token/{hash}")).await?.is_some() {
+                return Err(Error::invalid("cannot create a token with a duplicate ID"));
+            }
+            issue_service(cx.barrier()?, new, text, cx.now())?
+        }
+        None => issue(cx.barrier()?, new, cx.now())?,
+    };
     for (key, document) in &issued.entries {
         cx.create(key, document)?;
     }
@@ -53,14 +60,37 @@ async fn make(cx: &mut Cx, call: Call<'_>, orphan: bool, role: &Role) -> Result<
     Ok(reply)
 }
 
+/// What a token could not keep of its children, or could slip by making one.
+fn check_parent(parent: &Token) -> Result<(), Error> {
+    if parent.is_batch() {
+        return Err(Error::invalid("batch tokens cannot create more tokens"));
+    }
+    if parent.uses_left.is_some() {
+        return Err(Error::invalid("restricted use token cannot generate child tokens"));
+    }
+    Ok(())
+}
+
+/// A claim cannot be counted or renewed, and shows no bound beside its end.
+fn check_batch(new: &NewToken, call: Call<'_>) -> Result<(), Error> {
+    if new.kind != TokenKind::Batch {
+        return Ok(());
+    }
+    let is_set = |ttl: Option<std::time::Duration>| ttl.is_some_and(|ttl| !ttl.is_zero());
+    let bad = [
+        ("explicit_max_ttl", is_set(new.explicit_max_ttl)),
+        ("num_uses", new.num_uses.is_some_and(|uses| uses > 0)),
+        ("period", is_set(new.period)),
+        ("id", call.text("id")?.is_some_and(|id| !id.is_empty())),
+    ];
+    match bad.iter().find(|(_, set)| *set) {
+        Some((name, _)) => Err(Error::invalid(format!("batch tokens cannot have {name:?} set"))),
+        None => Ok(()),
+    }
+}
+
 /// What was asked for, within what the parent may give.
 fn asked(parent: &Identity, call: Call<'_>, orphan: bool, role: &Role) -> Result<NewToken, Error> {
-    if let Some(kind) = call.text("type")?.filter(|kind| !matches!(kind.as_str(), "" | "service" | "default"))
-    {
-        return Err(Error::invalid(format!(
-            "token type {kind:?} is not available; leave it out or use \"service\""
-        )));
-    }
     let period = call.duration("period")?.filter(|period| !period.is_zero());
     if period.is_some() && !parent.is_root() {
         return Err(Error::invalid("root or sudo privileges required to create periodic token"));
@@ -70,7 +100,7 @@ fn asked(parent: &Identity, call: Call<'_>, orphan: bool, role: &Role) -> Result
         Some(ttl) => Some(ttl),
         None => call.duration("lease")?,
     };
-    Ok(NewToken {
+    let mut new = NewToken {
         policies: policies(parent, call, role)?,
         no_default_policy: call.boolean("no_default_policy")?.unwrap_or(false),
         meta: meta(call)?,
@@ -81,9 +111,15 @@ fn asked(parent: &Identity, call: Call<'_>, orphan: bool, role: &Role) -> Result
         period,
         renewable: call.boolean("renewable")?.unwrap_or(true),
         num_uses: call.integer("num_uses")?,
-        ancestors: if orphan { Vec::new() } else { NewToken::below(parent)? },
         ..NewToken::default()
-    })
+    };
+    if !orphan {
+        // What ends the parent ends the child; an orphan is made to stand alone, by who may make one.
+        new.ancestors = NewToken::below(parent)?;
+        new.holders = parent.holders().to_vec();
+        new.entities.clone_from(&parent.entities);
+    }
+    Ok(new)
 }
 
 fn policies(parent: &Identity, call: Call<'_>, role: &Role) -> Result<Vec<String>, Error> {
@@ -120,18 +156,15 @@ fn meta(call: Call<'_>) -> Result<Option<serde_json::Map<String, serde_json::Val
     Err(Error::invalid("field \"meta\" must be an object of texts"))
 }
 
-fn token_text(cx: &Cx, parent: &Identity, call: Call<'_>) -> Result<Secret<String>, Error> {
-    let Some(chosen) = call.text("id")?.filter(|id| !id.is_empty()) else {
-        let barrier = cx.barrier()?;
-        return Ok(make_token_text(|bytes| barrier.make_bytes(bytes)));
-    };
+fn chosen_text(parent: &Identity, call: Call<'_>) -> Result<Option<Secret<String>>, Error> {
+    let Some(chosen) = call.text("id")?.filter(|id| !id.is_empty()) else { return Ok(None) };
     if !parent.is_root() {
         return Err(Error::invalid("root or sudo privileges required to specify token id"));
     }
     if chosen.contains('.') || chosen.len() > crate::limits::PATH_BYTES_MAX {
         return Err(Error::invalid("a chosen token id may not contain a '.' and must be of moderate length"));
     }
-    Ok(Secret::new(chosen))
+    Ok(Some(Secret::new(chosen)))
 }
 
 fn capped(new: &NewToken) -> Option<String> {

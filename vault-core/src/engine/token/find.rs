@@ -7,7 +7,7 @@ use crate::{
     id::Timestamp,
     limits::LIST_NAMES_MAX,
     request::Reply,
-    token::Token,
+    token::{BATCH_PREFIX, Token},
 };
 use serde_json::{Value, json};
 
@@ -19,6 +19,31 @@ pub(super) async fn by_hash(cx: &mut Cx, hash: &str) -> Result<Option<(Item, Tok
         return Ok(None);
     }
     Ok(cx.stands(&token).await?.then_some((item, token)))
+}
+
+/// A good token by its text, stored or carried.
+async fn by_text(cx: &mut Cx, text: &str) -> Result<Option<Token>, Error> {
+    if text.starts_with(BATCH_PREFIX) {
+        return cx.batch_token(text).await;
+    }
+    let hash = cx.token_hash(text)?;
+    Ok(by_hash(cx, &hash).await?.map(|(_, token)| token))
+}
+
+/// Refuses what only a stored token can have done to it.
+pub(super) fn check_stored(text: &str, what: &str) -> Result<(), Error> {
+    match text.starts_with(BATCH_PREFIX) {
+        true => Err(Error::invalid(format!("batch tokens cannot be {what}"))),
+        false => Ok(()),
+    }
+}
+
+/// The same of the token that asks.
+pub(super) fn check_stored_self(cx: &Cx, what: &str) -> Result<(), Error> {
+    match cx.require_identity()?.require_token()?.is_batch() {
+        true => Err(Error::invalid(format!("batch tokens cannot be {what}"))),
+        false => Ok(()),
+    }
 }
 
 /// The hash that an accessor stands for.
@@ -42,9 +67,8 @@ pub(super) async fn lookup(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> 
     let Some(text) = call.text("token")?.filter(|text| !text.is_empty()) else {
         return lookup_self(cx, call).await;
     };
-    let hash = cx.token_hash(&text)?;
     let bad = || Error::new(ErrorKind::Denied, "bad token");
-    let (_, token) = by_hash(cx, &hash).await?.ok_or_else(bad)?;
+    let token = by_text(cx, &text).await?.ok_or_else(bad)?;
     Reply::data(&describe(&token, cx.now(), &text))
 }
 
@@ -85,8 +109,14 @@ fn describe(token: &Token, now: Timestamp, text: &str) -> Value {
         "policies": token.policies,
         "renewable": token.renewable,
         "ttl": token.ttl(now),
-        "type": "service",
+        "type": token.kind.as_str(),
     });
+    if !token.role.is_empty() {
+        data["role"] = token.role.as_str().into();
+    }
+    if !token.bound_cidrs.is_empty() {
+        data["bound_cidrs"] = json!(token.bound_cidrs);
+    }
     if token.period > 0 {
         data["period"] = token.period.into();
     }

@@ -33,7 +33,7 @@ const CREATE: &[Field] = &[
     Field::new("no_default_policy", Boolean, "Leave out the default policy."),
     Field::new("renewable", Boolean, "May it be renewed; true where absent."),
     Field::new("display_name", Text, "What people call it."),
-    Field::new("type", Text, "`service`, the only type so far."),
+    Field::new("type", Text, "`service`, or `batch`: nothing is stored of it."),
     Field::new("entity_alias", Refused, "Identity entities do not exist yet."),
 ];
 const TOKEN: &[Field] = &[Field::new("token", Text, "The token's text.")];

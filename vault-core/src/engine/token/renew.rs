@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub(super) async fn renew_self(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
+    find::check_stored_self(cx, "renewed")?;
     let hash = cx.require_identity()?.hash.clone();
     let (item, token) = find::by_hash(cx, &hash).await?.ok_or_else(Error::unauthenticated)?;
     // EXPOSE: the caller brought this very text.
@@ -23,6 +24,7 @@ pub(super) async fn renew(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let Some(text) = call.text("token")?.filter(|text| !text.is_empty()) else {
         return renew_self(cx, call).await;
     };
+    find::check_stored(&text, "renewed")?;
     let hash = cx.token_hash(&text)?;
     if cx.require_identity()?.hash == hash {
         return renew_self(cx, call).await;
@@ -56,7 +58,7 @@ fn extend(
     }
     let increment = call.duration("increment")?;
     let now = cx.now();
-    let until = token.renewed_until(now, increment, cx.mount().max_ttl());
+    let until = token.renewed_until(now, increment, cx.longest_below(&token.path));
     let renewed = Token { expires: Some(until), last_renewal: Some(now), ..token };
     cx.replace_json(item, &renewed)?;
     cx.put(&due_key(hash, until), &[])?;

@@ -11,12 +11,15 @@ use crate::{
 };
 
 pub(super) async fn revoke_self(cx: &mut Cx) -> Result<Reply, Error> {
+    find::check_stored_self(cx, "revoked")?;
     let hash = cx.require_identity()?.hash.clone();
     remove(cx, &hash).await
 }
 
 pub(super) async fn revoke(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
-    let hash = cx.token_hash(&call.required_text("token")?)?;
+    let text = call.required_text("token")?;
+    find::check_stored(&text, "revoked")?;
+    let hash = cx.token_hash(&text)?;
     remove(cx, &hash).await
 }
 
@@ -29,7 +32,9 @@ pub(super) async fn revoke_accessor(cx: &mut Cx, call: Call<'_>) -> Result<Reply
 }
 
 pub(super) async fn revoke_orphan(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
-    let hash = cx.token_hash(&call.required_text("token")?)?;
+    let text = call.required_text("token")?;
+    find::check_stored(&text, "revoked")?;
+    let hash = cx.token_hash(&text)?;
     let Some((item, token)) = stored(cx, &hash).await? else {
         return Err(Error::invalid("token to revoke not found"));
     };

@@ -4,6 +4,7 @@
 use super::PAGE;
 use crate::{
     Operation::{Delete, List, Read, Write},
+    cidr::Cidr,
     cx::Cx,
     engine::{
         Access, Call, Field,
@@ -14,7 +15,7 @@ use crate::{
     limits::LIST_NAMES_MAX,
     policy::SECRET_MANAGER,
     request::Reply,
-    token::{DEFAULT, NewToken, ROOT, WRAPPING},
+    token::{DEFAULT, NewToken, ROOT, TokenType, WRAPPING},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -38,9 +39,9 @@ const FIELDS: &[Field] = &[
     Field::new("explicit_max_ttl", Seconds, "Old name of `token_explicit_max_ttl`."),
     Field::new("token_no_default_policy", Boolean, "Leave out the default policy."),
     Field::new("token_num_uses", Integer, "How often its tokens may be used; 0 = unlimited."),
-    Field::new("token_type", Text, "`service`, the only type so far, or `default-service`."),
-    Field::new("token_bound_cidrs", Refused, "Binding tokens to addresses is not available yet."),
-    Field::new("bound_cidrs", Refused, "As `token_bound_cidrs`."),
+    Field::new("token_type", Text, "`service`, `batch`, `default-service` or `default-batch`."),
+    Field::new("token_bound_cidrs", ListKind, "Addresses from which its tokens may be used."),
+    Field::new("bound_cidrs", ListKind, "Old name of `token_bound_cidrs`."),
     Field::new("allowed_entity_aliases", Refused, "Identity entities do not exist yet."),
 ];
 
@@ -101,6 +102,13 @@ pub(super) struct Role {
     explicit_max_ttl: u64,
     no_default_policy: bool,
     num_uses: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    bound_cidrs: Vec<Cidr>,
+    #[serde(default, rename = "type", skip_serializing_if = "TokenType::is_default")]
+    pub(super) kind: TokenType,
+    /// Shown by its tokens; not stored, it is the key.
+    #[serde(skip)]
+    name: String,
 }
 
 impl Default for Role {
@@ -118,6 +126,9 @@ impl Default for Role {
             explicit_max_ttl: 0,
             no_default_policy: false,
             num_uses: 0,
+            bound_cidrs: Vec::new(),
+            kind: TokenType::Default,
+            name: String::new(),
         }
     }
 }
@@ -159,6 +170,8 @@ impl Role {
         if !self.path_suffix.is_empty() {
             new.path = format!("{}/{}", new.path, self.path_suffix);
         }
+        new.bound_cidrs.clone_from(&self.bound_cidrs);
+        new.role.clone_from(&self.name);
         new
     }
 }
@@ -187,7 +200,8 @@ fn key(name: &str) -> String {
 /// The role of a name, for `create`.
 pub(super) async fn find(cx: &mut Cx, name: &str) -> Result<Role, Error> {
     let found = cx.get(&key(name)).await?;
-    found.ok_or_else(|| Error::invalid(format!("unknown role {name}")))?.json()
+    let role: Role = found.ok_or_else(|| Error::invalid(format!("unknown role {name}")))?.json()?;
+    Ok(Role { name: name.to_owned(), ..role })
 }
 
 async fn list(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
@@ -219,8 +233,8 @@ async fn read(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
         "token_explicit_max_ttl": role.explicit_max_ttl,
         "token_no_default_policy": role.no_default_policy,
         "token_num_uses": role.num_uses,
-        "token_bound_cidrs": [],
-        "token_type": "default-service",
+        "token_bound_cidrs": role.bound_cidrs,
+        "token_type": if role.kind == TokenType::Default { "default-service" } else { role.kind.as_str() },
     }))
 }
 
@@ -237,10 +251,6 @@ async fn write(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
 
 /// The role with what the request names; the rest stays.
 fn changed(before: Role, call: Call<'_>) -> Result<Role, Error> {
-    let service = |kind: &String| !matches!(kind.as_str(), "" | "service" | "default" | "default-service");
-    if let Some(kind) = call.text("token_type")?.filter(service) {
-        return Err(Error::invalid(format!("token type {kind:?} is not available; use \"service\"")));
-    }
     let names = |field: &str, before: Vec<String>| -> Result<Vec<String>, Error> {
         let Some(names) = call.list(field)? else { return Ok(before) };
         let mut names: Vec<String> = names.iter().map(|name| name.trim().to_lowercase()).collect();
@@ -256,7 +266,15 @@ fn changed(before: Role, call: Call<'_>) -> Result<Role, Error> {
     if !suffix.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         return Err(Error::invalid("path_suffix may hold letters, digits, '-', '_' and '.'"));
     }
-    Ok(Role {
+    let kind = match call.text("token_type")?.filter(|kind| !kind.is_empty()) {
+        Some(kind) => TokenType::parse(&kind)?,
+        None => before.kind,
+    };
+    let bound_cidrs = match call.list("token_bound_cidrs")? {
+        Some(blocks) => cidrs(&blocks)?,
+        None => call.list("bound_cidrs")?.map_or(Ok(before.bound_cidrs), |blocks| cidrs(&blocks))?,
+    };
+    let role = Role {
         format: 1,
         allowed: names("allowed_policies", before.allowed)?,
         allowed_glob: names("allowed_policies_glob", before.allowed_glob)?,
@@ -269,7 +287,21 @@ fn changed(before: Role, call: Call<'_>) -> Result<Role, Error> {
         explicit_max_ttl: seconds("token_explicit_max_ttl", "explicit_max_ttl", before.explicit_max_ttl)?,
         no_default_policy: call.boolean("token_no_default_policy")?.unwrap_or(before.no_default_policy),
         num_uses: call.integer("token_num_uses")?.unwrap_or(before.num_uses),
-    })
+        bound_cidrs,
+        kind,
+        name: String::new(),
+    };
+    if role.kind.may_be_batch() && (role.num_uses > 0 || role.period > 0 || role.explicit_max_ttl > 0) {
+        return Err(Error::invalid(
+            "batch tokens cannot be counted, periodic or have an explicit bound: leave out \"token_num_uses\", \
+             \"token_period\" and \"token_explicit_max_ttl\"",
+        ));
+    }
+    Ok(role)
+}
+
+fn cidrs(blocks: &[String]) -> Result<Vec<Cidr>, Error> {
+    blocks.iter().map(|block| block.parse().map_err(|wrong: String| Error::invalid(wrong))).collect()
 }
 
 async fn delete(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
@@ -312,6 +344,12 @@ mod tests {
         };
         assert_eq!(serde_json::to_string(&role).unwrap(), golden);
         assert_eq!(serde_json::from_str::<Role>(golden).unwrap(), role);
+        let added = r#","bound_cidrs":["10.0.0.0/8"],"type":"default-batch"}"#;
+        let golden = [&golden[..golden.len() - 1], added].concat();
+        let blocks = vec!["10.0.0.0/8".parse().unwrap()];
+        let role = Role { bound_cidrs: blocks, kind: TokenType::DefaultBatch, ..role };
+        assert_eq!(serde_json::to_string(&role).unwrap(), golden);
+        assert_eq!(serde_json::from_str::<Role>(&golden).unwrap(), role);
     }
 
     #[test]

@@ -40,7 +40,11 @@ const TUNE: &[Field] = &[
     Field::new("max_lease_ttl", Seconds, "What no lease passes; 0 = the vault's bound."),
     Field::new("description", Text, "For people."),
     Field::new("listing_visibility", Text, "`unauth`: strangers may know of it; else `hidden`."),
-    Field::new("token_type", Text, "Of an auth method: `default-service` or `service`."),
+    Field::new(
+        "token_type",
+        Text,
+        "Of an auth method: `default-service`, `default-batch`, `service` or `batch`.",
+    ),
     Field::new("options", Map, "Options of the engine; kv's version cannot be changed."),
     Field::new("force_no_cache", Boolean, "Kept and shown; nothing is cached."),
     Field::new("audit_non_hmac_request_keys", List, "Kept and shown; no value ever stands in the audit log."),

@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     limits::LEASE_TTL_CONFIGURABLE_MAX,
     request::{Reply, Shape},
+    token::TokenType,
 };
 use serde_json::{Value, json};
 
@@ -156,13 +157,13 @@ fn token_type(path: &str, kind: String) -> Result<String, Error> {
     if !path.starts_with("auth/") {
         return Err(Error::invalid("'token_type' can only be set on auth methods"));
     }
-    match kind.as_str() {
-        "default-service" | "service" => Ok(kind),
-        "default-batch" | "batch" => {
-            Err(Error::invalid("batch tokens are not available; use \"default-service\""))
-        }
-        _ => Err(Error::invalid("field \"token_type\" must be \"default-service\" or \"service\"")),
+    let parsed = TokenType::parse(&kind)?;
+    if parsed.may_be_batch() && path == "auth/token/" {
+        return Err(Error::invalid(
+            "a batch token has no children: give them by a token role, or ask for them",
+        ));
     }
+    Ok(kind)
 }
 
 #[cfg(test)]
@@ -213,6 +214,9 @@ mod tests {
         check("kv/", json!({ "listing_visibility": "all" }), false);
         check("kv/", json!({ "token_type": "service" }), false);
         check("auth/x/", json!({ "token_type": "service" }), true);
-        check("auth/x/", json!({ "token_type": "batch" }), false);
+        check("auth/x/", json!({ "token_type": "batch" }), true);
+        check("auth/x/", json!({ "token_type": "default-batch" }), true);
+        check("auth/x/", json!({ "token_type": "other" }), false);
+        check("auth/token/", json!({ "token_type": "batch" }), false);
     }
 }
