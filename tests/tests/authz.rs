@@ -242,7 +242,7 @@ impl House {
 
 /// A path that the pattern matches and that exists in the house.
 fn path_of(mount: &str, route: &Route, house: &House) -> String {
-    use Operation::{Delete, List, Write};
+    use Operation::{Delete, List, Read, Write};
     let rest = match (mount, route.operation, route.pattern) {
         ("sys/", Write, "mounts/{path*}") => "fresh",
         // What every vault has cannot be disabled; what is not there is disabled already.
@@ -259,8 +259,8 @@ fn path_of(mount: &str, route: &Route, house: &House) -> String {
     let pattern = pattern.replace("{prefix*}", "auth/token").replace("/{lease*}", "");
     let pattern = pattern.replace("{header}", "X-Trace").replace("{logger}", "core");
     let pattern = pattern.replace("{algorithm}", "sha2-256").replace("{bytes}", "16");
-    let policy = if route.operation == Delete { "gone" } else { "default" };
-    let pattern = pattern.replace("{policy}", policy).replace("{role}", "made");
+    let policy = if route.operation == Read { "default" } else { "app" };
+    let pattern = pattern.replace("{name*}", policy).replace("{role}", "made");
     assert!(!pattern.contains('{'), "say what stands for the names of {route:?}");
     format!("{mount}{pattern}")
 }

@@ -3,6 +3,9 @@
 
 mod login;
 mod operate;
+mod visible;
+
+pub(crate) use visible::{Filter, folder_of, touches};
 
 pub use login::Login;
 
@@ -13,6 +16,7 @@ use crate::{
     error::{Error, ErrorKind},
     id::{Rev, Timestamp},
     limits,
+    policy::Facts,
     store::{Backend, Entry, Key, Limit, Op, Range},
     system::{Effect, MountTable, System, Unsealed},
     token::Identity,
@@ -117,6 +121,12 @@ pub struct Cx {
     pub(crate) watched: Watched,
     /// Read together with what gives the right to answer, in one instant.
     pub(crate) ahead: Option<(Key, Option<Entry>)>,
+    /// What a list shows, where it does not show everything.
+    pub(crate) filter: Option<Filter>,
+    /// What is known of where and when the request comes from.
+    pub(crate) facts: Facts,
+    /// Has who asks `sudo` on this path.
+    pub(crate) sudo: bool,
     /// The mounts and revocations that the request is served by; a sealed vault has none.
     pub(crate) table: Option<Arc<MountTable>>,
     pub(crate) staged: Vec<(Key, Op)>,
@@ -147,6 +157,9 @@ impl Cx {
             now,
             watched,
             ahead: None,
+            filter: None,
+            facts: Facts::default(),
+            sudo: false,
             table: None,
             staged,
             effects,
@@ -187,6 +200,11 @@ impl Cx {
     /// Who asks; an error for a stranger.
     pub fn require_identity(&self) -> Result<&Identity, Error> {
         self.identity().ok_or_else(Error::unauthenticated)
+    }
+
+    /// May who asks do here what is reserved to operators: root, or a policy that grants `sudo` on this path.
+    pub fn is_sudo(&self) -> bool {
+        self.sudo
     }
 
     /// Where we are.
@@ -310,18 +328,22 @@ impl Cx {
     ) -> Result<Vec<String>, Error> {
         let mut names: Vec<String> = Vec::new();
         let mut from = after.map(|after| skip(prefix, after));
+        let mut seen = String::new();
         while names.len() < limit {
             let entries = self.page(prefix, from.as_deref(), limits::SCAN_ENTRIES_MAX).await?;
             let Some(last) = entries.last() else { break };
             from = Some(last.key.as_str()[self.scope.len()..].to_owned());
             for entry in &entries {
                 let name = child(&entry.key.as_str()[self.scope.len() + prefix.len()..]);
-                if names.last().map(String::as_str) != Some(name) && names.len() < limit {
-                    names.push(name.to_owned());
+                if seen != name && names.len() < limit {
+                    name.clone_into(&mut seen);
+                    if self.shows(name) {
+                        names.push(name.to_owned());
+                    }
                 }
             }
-            if let Some(folder) = names.last().filter(|name| name.ends_with('/')) {
-                from = from.max(Some(skip(prefix, folder)));
+            if seen.ends_with('/') {
+                from = from.max(Some(skip(prefix, &seen)));
             }
         }
         self.recheck().await?;

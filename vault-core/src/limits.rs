@@ -170,6 +170,16 @@ pub const MOUNTS_MAX: usize = 10_000;
 pub const MOUNT_PATH_BYTES_MAX: usize = 200;
 /// Longest document of a mount in bytes: with [`MOUNTS_MAX`] of them a node still reads them in a moment.
 pub const MOUNT_BYTES_MAX: usize = 16 * 1024;
+/// Written policies of a vault: every node reads them all when it starts, and those that changed later.
+pub const POLICIES_MAX: usize = 10_000;
+/// Longest text of a policy in bytes: ten thousand paths fit.
+pub const POLICY_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of all policies' texts together: compiled they take some times as much of every node's memory.
+pub const POLICIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Paths of one policy.
+pub const POLICY_RULES_MAX: usize = 20_000;
+/// Longest name of a policy in bytes: it stands in a key, in tokens and in records.
+pub const POLICY_NAME_BYTES_MAX: usize = 128;
 /// Longest time that a lease may be configured to live: 100 years, so that no sum of times overflows.
 pub const LEASE_TTL_CONFIGURABLE_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
 /// Names that one listing returns; a longer one is paged with `after`.

@@ -2,6 +2,7 @@
 //! [`Vault::handle`], so that authentication → policy → engine → commit → audit cannot be skipped.
 
 mod admit;
+mod question;
 mod record;
 mod wrap;
 
@@ -21,7 +22,7 @@ use crate::{
     system::{Effect, Figures, Follow, MountTable, SecretManagerApi, Settings, System, Unsealed},
     token::{BATCH_PREFIX, Identity, Seen, Shown, open_batch, read_identity},
 };
-use admit::{Admitted, Refusal, admit};
+use admit::{Admitted, Asked, Refusal, admit};
 use futures::{
     channel::oneshot,
     future::{Either, select},
@@ -203,24 +204,45 @@ impl Vault {
         received: Duration,
         now: Timestamp,
     ) -> Attempt {
+        let existence = match question::existence(&*self.system.backend(), mounts, &seen, request).await {
+            Ok(existence) => existence,
+            Err(error) => return Attempt::Answer(Err(error)),
+        };
         let identity = self.identity_for(request, &seen);
         let known = identity.as_ref().or(seen.elsewhere.as_ref());
         let mut ledger = record::Ledger::new(request, known.map(AsRef::as_ref), now);
         ledger.headers(unsealed.barrier(), mounts.auditing(), request);
-        let ceremonies = self.system.settings().unauthenticated_ceremonies;
-        let admitted = admit(mounts, identity.as_deref(), request, ceremonies, &mut ledger);
+        let asked = Asked {
+            mounts,
+            identity: identity.as_deref(),
+            request,
+            exists: existence.as_ref().map(|(_, exists)| *exists),
+            open_ceremonies: self.system.settings().unauthenticated_ceremonies,
+            facts: question::facts(request, identity.as_deref(), now),
+        };
+        let admitted = admit(&asked, &mut ledger);
         let (answer, cx) = match admitted {
             Ok(admitted) => {
                 let mount = Arc::clone(admitted.mount);
                 let watched = std::mem::take(&mut seen.watched);
+                let asker = identity.clone();
                 let mut cx =
-                    Cx::new(self.system.clone(), Some(Arc::clone(&unsealed)), mount, identity, watched, now);
+                    Cx::new(self.system.clone(), Some(Arc::clone(&unsealed)), mount, asker, watched, now);
                 (cx.ahead, cx.table) = (seen.ahead.take(), Some(Arc::clone(mounts)));
+                (cx.filter, cx.facts, cx.sudo) = (admitted.filter.clone(), asked.facts, admitted.sudo);
                 let answer = call(&mut cx, &admitted, request).await;
                 if admitted.route.access == Access::Probe {
                     return Attempt::Answer(answer);
                 }
                 let answer = answer.and_then(|reply| wrap::wrapped(&mut cx, request, reply));
+                if let Some((key, exists)) = existence
+                    && cx
+                        .staged
+                        .iter()
+                        .any(|(staged, op)| *staged == key && exists == matches!(op, Op::Create(_)))
+                {
+                    return Attempt::Again(Some(key)); // It was judged as what it no longer is.
+                }
                 (answer, Some(cx))
             }
             Err(Refusal(error)) => {
@@ -363,7 +385,15 @@ impl Vault {
     async fn attempt_sealed(&self, request: &Request, now: Timestamp) -> Result<Reply, Error> {
         let mounts = MountTable::built_in();
         let mut ledger = record::Ledger::new(request, None, now);
-        let admitted = match admit(&mounts, None, request, false, &mut ledger) {
+        let asked = Asked {
+            mounts: &mounts,
+            identity: None,
+            request,
+            exists: None,
+            open_ceremonies: false,
+            facts: question::facts(request, None, now),
+        };
+        let admitted = match admit(&asked, &mut ledger) {
             Ok(admitted) if matches!(admitted.route.access, Access::Probe | Access::Open) => admitted,
             Ok(_) | Err(_) => return Err(Error::sealed()),
         };

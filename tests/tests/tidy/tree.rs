@@ -22,6 +22,8 @@ const CORE_DEPENDENCIES: &[&str] = &[
     "tracing",
     "uuid",
     "zeroize",
+    // Named only in policy/: whose clock a time of day means.
+    "jiff",
     // Named only in crypto/.
     "aes-gcm",
     "argon2",

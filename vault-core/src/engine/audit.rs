@@ -19,6 +19,8 @@ pub(super) const ENGINE: Engine = Engine {
     variant: "",
     place: Place::BuiltIn,
     target: None,
+    exists: None,
+    secrets: None,
     summary: "The audit log: search, export, archive, verify.",
     routes: ROUTES,
 };

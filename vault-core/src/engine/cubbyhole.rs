@@ -13,6 +13,8 @@ pub const ENGINE: Engine = Engine {
     variant: "",
     place: Place::BuiltIn,
     target: None,
+    exists: None,
+    secrets: None,
     summary: "Secrets that belong to one token and end with it.",
     routes: ROUTES,
 };

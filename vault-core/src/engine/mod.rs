@@ -15,6 +15,7 @@ mod secret_manager;
 mod sys;
 mod token;
 
+use crate::policy::Deed;
 pub(crate) use call::is_nothing;
 pub use call::{Call, parse_duration};
 pub use mount::{MOUNT_FORMAT, Mount, MountConfig, Moved};
@@ -37,6 +38,24 @@ pub struct Engine {
     /// The first key that a request will ask for, where its path alone tells: it is then read together with the
     /// token, which saves a read.
     pub target: Option<Target>,
+    /// The key whose being there tells an update from a creation, where policies tell them apart; `None` = every write is
+    /// an update.
+    pub exists: Option<Exists>,
+    /// How its paths name secrets; `None` = they name none.
+    pub secrets: Option<&'static Secrets>,
+}
+
+/// From a path below the mount to the key below the mount that is there if what is written there is.
+pub type Exists = fn(&str) -> Option<String>;
+
+/// How the paths of a mount name secrets: for policies that speak of secrets, and for lists that show only what who asks
+/// may touch.
+#[derive(Debug)]
+pub struct Secrets {
+    /// Which secret a path is about, and what an operation there does to it.
+    pub subject: for<'p> fn(crate::Operation, &'p str) -> Option<(&'p str, Deed)>,
+    /// What stands in front of a secret's path where it can be reached; the list is at the first.
+    pub views: &'static [&'static str],
 }
 
 /// Where an engine may be mounted.

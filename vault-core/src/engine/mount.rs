@@ -1,9 +1,12 @@
 //! [`Mount`]: where an engine stands. A mount is named inside the store by an immutable random id, never by its
 //! path, so moving it re-encrypts nothing.
 
+use super::engine_of;
 use crate::{
+    Operation,
     error::Error,
     limits::{LEASE_TTL_DEFAULT, LEASE_TTL_MAX},
+    policy::Subject,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -124,6 +127,12 @@ impl Mount {
     /// What none of its leases passes.
     pub fn max_ttl(&self) -> Duration {
         stated(self.config.max_lease_ttl, LEASE_TTL_MAX)
+    }
+
+    /// The secret that a path below it is about, and what an operation does to it.
+    pub(crate) fn subject<'q>(&'q self, rest: &'q str, operation: Operation) -> Option<Subject<'q>> {
+        let (secret, deed) = (engine_of(self)?.secrets?.subject)(operation, rest)?;
+        Some(Subject { mount: self.path.trim_end_matches('/'), secret, deed })
     }
 
     /// Where its keys stand in the store.

@@ -19,6 +19,8 @@ pub(super) const ENGINE: Engine = Engine {
     variant: "",
     place: Place::BuiltIn,
     target: None,
+    exists: None,
+    secrets: None,
     summary: "The first seed's interface: values under random ids.",
     routes: &[
         Route {

@@ -8,6 +8,7 @@ use crate::{
     engine::Mount,
     error::Error,
     limits::{MOUNT_PATH_BYTES_MAX, SCAN_ENTRIES_MAX},
+    policy::Policies,
     store::{Limit, Range, Store},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -18,12 +19,13 @@ pub(crate) const MOUNT_PREFIX: &str = "ns/0/mount/";
 pub(crate) const UNMOUNTED_PREFIX: &str = "ns/0/unmounted/";
 
 /// All mounts, by path without the slash at its end; and what stands and falls with the same epoch: what is revoked below
-/// paths, and what operators chose of the audit log.
+/// paths, what operators chose of the audit log, and the policies.
 #[derive(Debug)]
 pub(crate) struct MountTable {
     mounts: BTreeMap<String, Arc<Mount>>,
     revocations: Revocations,
     auditing: Auditing,
+    policies: Policies,
 }
 
 impl MountTable {
@@ -44,6 +46,7 @@ impl MountTable {
             mounts: BTreeMap::new(),
             revocations: Revocations::default(),
             auditing: Auditing::default(),
+            policies: Policies::built_in(),
         };
         mounts.into_iter().for_each(|mount| table.add(mount));
         table
@@ -53,9 +56,11 @@ impl MountTable {
         self.mounts.insert(bare(&mount.path).to_owned(), Arc::new(mount));
     }
 
-    /// The built-in ones and those in the store. One that is built in has a document there once it was tuned.
-    pub(crate) async fn load(store: &dyn Store, barrier: &Barrier) -> Result<Self, Error> {
+    /// The built-in ones and those in the store. One that is built in has a document there once it was tuned. `before` is
+    /// the table that was used so far: what has not changed since is taken from it.
+    pub(crate) async fn load(store: &dyn Store, barrier: &Barrier, before: &Self) -> Result<Self, Error> {
         let mut table = Self::built_in();
+        table.policies = Policies::load(store, barrier, &before.policies).await?;
         table.revocations = Revocations::load(store, barrier).await?;
         table.auditing = Auditing::load(store, barrier).await?;
         let mut range = Range::prefix(MOUNT_PREFIX);
@@ -113,6 +118,11 @@ impl MountTable {
     /// What operators chose of the audit log.
     pub(crate) fn auditing(&self) -> &Auditing {
         &self.auditing
+    }
+
+    /// Who may do what.
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     /// How many there are.

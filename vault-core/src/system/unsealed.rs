@@ -63,7 +63,7 @@ impl Unsealed {
         if let Some(keyring) = store.get(&[key]).await.map_err(store_error)?.pop().flatten() {
             self.barrier.reload(&keyring)?;
         }
-        let table = Arc::new(MountTable::load(store, &self.barrier).await?);
+        let table = Arc::new(MountTable::load(store, &self.barrier, &self.last_mounts()).await?);
         let mut current = self.mounts.write().unwrap_or_else(PoisonError::into_inner);
         *current = (epoch, Arc::clone(&table));
         // Under the lock: what was told last is what stands.

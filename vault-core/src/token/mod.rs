@@ -201,6 +201,13 @@ impl Identity {
         self.policies.iter().any(|policy| policy == ROOT)
     }
 
+    /// How long its token lives in all, from its making to its end as it stands now; for ever is longer than any bound. Of
+    /// an identity without a token nothing is known.
+    pub(crate) fn lifetime(&self) -> Option<Duration> {
+        let token = self.token.as_ref()?;
+        Some(token.expires.map_or(Duration::MAX, |end| end.since(token.created)))
+    }
+
     /// Names the part of the cubbyhole that is this token's own.
     pub fn cubbyhole(&self) -> &str {
         &self.hash

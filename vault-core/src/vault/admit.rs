@@ -1,16 +1,17 @@
 //! From a request to the route that may serve it: mount, rights, route, in that order, so that a stranger learns
 //! nothing about what exists.
 
-use super::record::Ledger;
+use super::{question::question, record::Ledger};
 use crate::{
+    cx::{Filter, folder_of, touches},
     engine::{Access, Engine, FieldKind, Mount, Params, Route, engine_of, is_nothing},
     error::{Error, ErrorKind},
     limits::{LEASE_TTL_MAX, WRAP_TTL_MIN},
-    policy,
+    policy::{Capability, Facts, Policies, Reason},
     request::{Operation, Request},
     store::Key,
     system::MountTable,
-    token::Identity,
+    token::{DEFAULT, Identity},
 };
 use std::sync::Arc;
 
@@ -21,6 +22,10 @@ pub(super) struct Admitted<'a> {
     pub(super) engine: &'static Engine,
     pub(super) route: &'static Route,
     pub(super) params: Params<'a>,
+    /// What a list shows, where it does not show everything.
+    pub(super) filter: Option<Filter>,
+    /// Has who asks `sudo` on the path.
+    pub(super) sudo: bool,
 }
 
 /// A request that is not served.
@@ -32,55 +37,102 @@ impl From<Error> for Refusal {
     }
 }
 
-/// Decides whether a request is served; the ledger learns what decided. `open_ceremonies` is the operator's switch.
-pub(super) fn admit<'a>(
-    mounts: &'a MountTable,
-    identity: Option<&Identity>,
-    request: &'a Request,
-    open_ceremonies: bool,
-    ledger: &mut Ledger,
-) -> Result<Admitted<'a>, Refusal> {
+/// What a request is judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) mounts: &'a MountTable,
+    pub(super) identity: Option<&'a Identity>,
+    pub(super) request: &'a Request,
+    /// Is there something already where it would write; `None` = nobody can tell.
+    pub(super) exists: Option<bool>,
+    /// The operator's switch.
+    pub(super) open_ceremonies: bool,
+    pub(super) facts: Facts,
+}
+
+/// Decides whether a request is served; the ledger learns what decided.
+pub(super) fn admit<'a>(asked: &Asked<'a>, ledger: &mut Ledger) -> Result<Admitted<'a>, Refusal> {
+    let request = asked.request;
     if !request.namespace.trim_matches('/').is_empty() {
         return Err(Error::new(ErrorKind::NotFound, "namespace not found").into());
     }
     request.check()?;
-    let found = find(mounts, request);
+    let found = find(asked.mounts, request);
     if let Ok(admitted) = &found {
         ledger.mount(admitted.mount);
         match admitted.route.access {
             Access::Probe | Access::Open | Access::Login => ledger.rule("open to anybody"),
-            Access::Ceremony if open_ceremonies => {
+            Access::Ceremony if asked.open_ceremonies => {
                 ledger.rule("open to anybody: unauthenticated_ceremonies");
             }
             Access::Ceremony if request.token.is_none() => return Err(no_strangers().into()),
             Access::Ceremony | Access::Token | Access::Sudo => {
-                return admit_holder(identity, request, found, ledger);
+                return admit_holder(asked, found, ledger);
             }
         }
         check_protection(request, admitted.route.access)?;
         return found.map_err(Refusal);
     }
-    admit_holder(identity, request, found, ledger)
+    admit_holder(asked, found, ledger)
 }
 
 /// What needs a token.
 fn admit_holder<'a>(
-    identity: Option<&Identity>,
-    request: &Request,
+    asked: &Asked<'a>,
     found: Result<Admitted<'a>, Error>,
     ledger: &mut Ledger,
 ) -> Result<Admitted<'a>, Refusal> {
     // What does not exist is denied like what is forbidden, unless a policy covers the path.
-    let identity = identity.ok_or_else(Error::unauthenticated)?;
+    let identity = asked.identity.ok_or_else(Error::unauthenticated)?;
+    let (request, policies) = (asked.request, asked.mounts.policies());
     let sudo =
         found.as_ref().is_ok_and(|found| matches!(found.route.access, Access::Sudo | Access::Ceremony));
-    let decision = policy::evaluate(identity, &request.path, request.operation, sudo);
-    ledger.rule(decision.rule);
-    if !decision.allowed {
-        return Err(Error::denied().into());
+    let at = asked.mounts.resolve(&request.path).map(|(mount, rest)| (&**mount, rest));
+    let question = question(request, at, sudo, asked.exists, asked.facts);
+    let decision = policies.evaluate(identity, &question);
+    let filter =
+        at.filter(|_| !decision.allowed).and_then(|at| filter(asked, identity, at, &decision.reason));
+    match &filter {
+        Some(_) => ledger.rule("a list of what the token may touch"),
+        None => ledger.rule(decision.reason.rule()),
+    }
+    if !decision.allowed && filter.is_none() {
+        let needed = Capability::needed(request.operation, asked.exists);
+        return Err(explained(policies, identity, &decision.reason, needed, asked.facts).into());
     }
     check_protection(request, Access::Token)?;
-    found.map_err(Refusal)
+    let admitted = found.map_err(Refusal)?;
+    Ok(Admitted { filter, sudo: decision.sudo, ..admitted })
+}
+
+/// Who may not list, and may touch something below, is shown just that. A rule that denies, denies this too.
+fn filter(asked: &Asked<'_>, identity: &Identity, at: (&Mount, &str), reason: &Reason<'_>) -> Option<Filter> {
+    let silent = matches!(reason, Reason::NoRule | Reason::NotGranted(_));
+    if asked.request.operation != Operation::List || !silent {
+        return None;
+    }
+    let folder = folder_of(at.0, at.1)?;
+    touches(asked.mounts.policies(), identity, at.0, &folder).then_some(Filter { folder })
+}
+
+/// A denial, with its reason for who may read the policies that it rests on: the one that decided, or where none did all
+/// that the token has.
+fn explained(
+    policies: &Policies,
+    identity: &Identity,
+    reason: &Reason<'_>,
+    needed: Capability,
+    facts: Facts,
+) -> Error {
+    let may_read = |policy: &str| {
+        let path = format!("sys/policies/acl/{policy}");
+        policy == DEFAULT || policies.rights(identity, &path, &|_| None, facts).has(Capability::Read)
+    };
+    let may_see = match reason.policy() {
+        Some(policy) => may_read(policy),
+        None => identity.policies.iter().all(|policy| may_read(policy)),
+    };
+    if may_see { Error::denied().with_message(reason.sentence(needed)) } else { Error::denied() }
 }
 
 /// As Vault answers where its unauthenticated ceremonies are off: the path is known, this way of asking is not served.
@@ -125,7 +177,7 @@ fn find<'a>(mounts: &'a MountTable, request: &'a Request) -> Result<Admitted<'a>
     for route in engine.routes {
         if let Some(params) = route.matches(rest).or_else(|| listed_without_slash(route, rest)) {
             if route.operation == request.operation {
-                return Ok(Admitted { mount, engine, route, params });
+                return Ok(Admitted { mount, engine, route, params, filter: None, sudo: false });
             }
             known = true;
         }

@@ -8,6 +8,7 @@ mod house;
 mod leases;
 mod mounts;
 mod node;
+mod policies;
 mod presence;
 mod tokens;
 mod wrapping;

@@ -156,7 +156,7 @@ fn strangers_see_what_is_shown_to_them() {
         assert!(names(&seen, "secret").len() > 3 && seen["secret"]["secret/"]["accessor"].is_string());
         let child = house.with_token(&house.make_token(json!({ "policies": ["default"] })).await);
         let seen = child.read("sys/internal/ui/mounts").await;
-        assert_eq!(names(&seen, "secret"), ["cubbyhole/", "kv/"]);
+        assert_eq!(names(&seen, "secret"), ["cubbyhole/", "kv/", "sys/"]);
     });
 }
 

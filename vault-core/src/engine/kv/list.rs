@@ -43,7 +43,8 @@ async fn names_recursive(
             cx.scan(prefix, from.as_deref(), (limit - names.len()).min(limits::SCAN_ENTRIES_MAX)).await?;
         let Some(last) = page.last() else { break };
         from = Some(last.key().to_owned());
-        names.extend(page.iter().map(|item| item.key()[prefix.len()..].to_owned()));
+        let found = page.iter().map(|item| &item.key()[prefix.len()..]);
+        names.extend(found.filter(|name| cx.shows(name)).map(str::to_owned));
     }
     Ok(names)
 }

@@ -4,8 +4,9 @@ use super::{flat, list::list_below};
 use crate::{
     Operation,
     cx::Cx,
-    engine::{Access, Call, Engine, FREE, Place, Route},
+    engine::{Access, Call, Engine, FREE, Place, Route, Secrets},
     error::Error,
+    policy::Deed,
     request::Reply,
 };
 
@@ -17,6 +18,8 @@ pub const ENGINE: Engine = Engine {
     variant: "1",
     place: Place::Secrets,
     target: None,
+    exists: Some(|path| Some(format!("{ROOT}{path}"))),
+    secrets: Some(&Secrets { subject: |operation, path| Some((path, Deed::of(operation))), views: &[""] }),
     summary: "Secrets under paths; a write overwrites. Version 2 keeps what was before.",
     routes: ROUTES,
 };

@@ -4,21 +4,27 @@ use crate::{
     cx::Cx,
     engine::Call,
     error::Error,
-    policy,
+    policy::Grants,
     request::{Reply, Shape},
-    token::Token,
+    token::{Identity, ROOT, Token},
 };
 use serde_json::{Map, Value, json};
 
 pub(super) async fn of_self(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
-    let policies = cx.require_identity()?.policies.clone();
-    answer(&policies, call)
+    let identity = cx.require_identity()?.clone();
+    // The `bao` command asks here about another token too.
+    match call.text("token")?.filter(|token| !token.is_empty()) {
+        Some(token) if cx.token_hash(&token)? != identity.hash => {
+            Err(Error::invalid("ask sys/capabilities about another token"))
+        }
+        _ => answer(cx, &identity, call),
+    }
 }
 
 pub(super) async fn of_token(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let hash = cx.token_hash(&call.required_text("token")?)?;
-    let policies = policies_of(cx, &hash).await?.ok_or_else(|| Error::invalid("invalid token"))?;
-    answer(&policies, call)
+    let identity = holder_of(cx, &hash).await?.ok_or_else(|| Error::invalid("invalid token"))?;
+    answer(cx, &identity, call)
 }
 
 pub(super) async fn of_accessor(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
@@ -26,25 +32,41 @@ pub(super) async fn of_accessor(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Er
     let bad = || Error::invalid("invalid accessor");
     let hash = cx.root_document(&format!("accessor/{accessor}")).await?.ok_or_else(bad)?;
     let hash = String::from_utf8(hash).map_err(Error::internal)?;
-    answer(&policies_of(cx, &hash).await?.ok_or_else(bad)?, call)
+    let identity = holder_of(cx, &hash).await?.ok_or_else(bad)?;
+    answer(cx, &identity, call)
 }
 
+/// The paths of a token's policies, for interfaces that show what can be reached.
 pub(super) async fn resultant_acl(cx: &mut Cx) -> Result<Reply, Error> {
+    let identity = cx.require_identity()?;
     // Who may do everything needs no list of paths (Vault).
-    if cx.require_identity()?.is_root() {
+    if identity.is_root() {
         return Reply::data(&json!({ "root": true }));
     }
-    Reply::data(&json!({ "root": false, "exact_paths": {}, "glob_paths": {} }))
+    let (mut exact, mut globs): (Map<String, Value>, Map<String, Value>) = (Map::new(), Map::new());
+    for (path, rights) in cx.policies()?.patterns(identity) {
+        let shown = json!({ "capabilities": words(rights) });
+        match path.strip_suffix('*') {
+            Some(stem) => globs.insert(stem.to_owned(), shown),
+            None => exact.insert(path.to_owned(), shown),
+        };
+    }
+    Reply::data(&json!({ "root": false, "exact_paths": exact, "glob_paths": globs }))
 }
 
-async fn policies_of(cx: &mut Cx, hash: &str) -> Result<Option<Vec<String>>, Error> {
+/// Who holds the token, if it is good.
+async fn holder_of(cx: &mut Cx, hash: &str) -> Result<Option<Identity>, Error> {
     let Some(document) = cx.root_document(&format!("token/{hash}")).await? else { return Ok(None) };
     let token: Token = serde_json::from_slice(&document).map_err(Error::internal)?;
     let good = token.is_good(cx.now()) && !cx.is_revoked(&token) && cx.stands(&token).await?;
-    Ok(good.then_some(token.policies))
+    Ok(good.then(|| Identity::of(token, hash)))
 }
 
-fn answer(policies: &[String], call: Call<'_>) -> Result<Reply, Error> {
+fn words(rights: Grants) -> Vec<&'static str> {
+    rights.words()
+}
+
+fn answer(cx: &Cx, identity: &Identity, call: Call<'_>) -> Result<Reply, Error> {
     let paths = match call.list("paths")? {
         Some(paths) => paths,
         None => call.list("path")?.unwrap_or_default(),
@@ -52,10 +74,14 @@ fn answer(policies: &[String], call: Call<'_>) -> Result<Reply, Error> {
     if paths.is_empty() {
         return Err(Error::invalid("paths must be supplied"));
     }
+    let of = |path: &String| match identity.is_root() {
+        true => Ok(json!([ROOT])),
+        false => Ok(json!(words(cx.rights(identity, path)?))),
+    };
     let mut data: Map<String, Value> =
-        paths.iter().map(|path| (path.clone(), json!(policy::capabilities(policies, path)))).collect();
+        paths.iter().map(|path| Ok((path.clone(), of(path)?))).collect::<Result<_, Error>>()?;
     if let [only] = paths.as_slice() {
-        data.insert("capabilities".to_owned(), json!(policy::capabilities(policies, only)));
+        data.insert("capabilities".to_owned(), of(only)?);
     }
     Reply::shaped(Shape::Double, &data)
 }

@@ -25,6 +25,8 @@ pub(super) const ENGINE: Engine = Engine {
     variant: "",
     place: Place::BuiltIn,
     target: None,
+    exists: None,
+    secrets: None,
     summary: "Operating the vault: seal, keys, mounts, health.",
     routes: &joined::<{ rows(TABLES) }>(TABLES),
 };

@@ -16,6 +16,8 @@ pub(super) const ENGINE: Engine = Engine {
     variant: "",
     place: Place::BuiltIn,
     target: None,
+    exists: None,
+    secrets: None,
     summary: "Tokens: create, look up, renew and revoke.",
     routes: &joined::<{ rows(TABLES) }>(TABLES),
 };

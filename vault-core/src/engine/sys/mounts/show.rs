@@ -8,6 +8,7 @@ use crate::{
     policy,
     request::{Reply, Shape},
     system::API_VERSION,
+    token::Identity,
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -38,14 +39,14 @@ pub(super) async fn find(cx: &Cx, path: &str, below: &str) -> Result<Arc<Mount>,
 /// A stranger sees the mounts whose listing says so; who holds a token, also those on which it may do something.
 pub(super) async fn visible(cx: &mut Cx) -> Result<Reply, Error> {
     let (mut secret, mut auth) = (Map::new(), Map::new());
-    let policies = cx.identity().map(|identity| identity.policies.clone());
+    let identity = cx.identity().cloned();
     let table = cx.system().mounts().await?;
     for mount in table.iter().filter(|mount| is_public(mount)) {
-        let known = policies.as_ref().is_some_and(|policies| touches(policies, mount));
+        let known = touches(cx, identity.as_ref(), mount)?;
         if !known && mount.config.listing_visibility != "unauth" {
             continue;
         }
-        let shown = if policies.is_some() { describe(mount) } else { introduce(mount) };
+        let shown = if identity.is_some() { describe(mount) } else { introduce(mount) };
         match mount.path.strip_prefix("auth/") {
             Some(name) => auth.insert(name.to_owned(), shown),
             None => secret.insert(mount.path.clone(), shown),
@@ -56,10 +57,15 @@ pub(super) async fn visible(cx: &mut Cx) -> Result<Reply, Error> {
 
 /// The same mounts as an OpenAPI document; without a token it is empty.
 pub(super) async fn openapi(cx: &mut Cx) -> Result<Reply, Error> {
-    let policies = cx.identity().map_or(Vec::new(), |identity| identity.policies.clone());
+    let identity = cx.identity().cloned();
     let table = cx.system().mounts().await?;
-    let seen = table.iter().filter(|mount| is_public(mount) && touches(&policies, mount));
-    Reply::shaped(Shape::Bare, &document(seen.map(AsRef::as_ref), API_VERSION))
+    let mut seen: Vec<&Mount> = Vec::new();
+    for mount in table.iter().filter(|mount| is_public(mount)) {
+        if touches(cx, identity.as_ref(), mount)? {
+            seen.push(mount);
+        }
+    }
+    Reply::shaped(Shape::Bare, &document(seen, API_VERSION))
 }
 
 /// The question that clients ask before every KV read. Absent and forbidden look alike.
@@ -76,8 +82,7 @@ pub(super) async fn serving(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error>
     let identity = cx.identity().cloned().ok_or_else(forbidden)?;
     let table = cx.system().mounts().await?;
     let (mount, _) = table.resolve(call.param("path")).ok_or_else(forbidden)?;
-    let reachable = touches(&identity.policies, mount)
-        || policy::capabilities(&identity.policies, call.param("path")) != ["deny"];
+    let reachable = touches(cx, Some(&identity), mount)? || cx.rights(&identity, call.param("path"))?.any();
     if !reachable || !is_public(mount) {
         return Err(forbidden());
     }
@@ -86,9 +91,9 @@ pub(super) async fn serving(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error>
     Reply::data(&data)
 }
 
-/// May a holder of the policies do anything at or below the mount.
-fn touches(policies: &[String], mount: &Mount) -> bool {
-    policy::capabilities(policies, &format!("{}x", mount.path)) != ["deny"]
+/// May who asks do anything below the mount.
+fn touches(cx: &Cx, identity: Option<&Identity>, mount: &Mount) -> Result<bool, Error> {
+    identity.map_or(Ok(false), |identity| cx.reaches(identity, mount))
 }
 
 /// The first seed's mount is no part of the Vault API.
