@@ -247,3 +247,31 @@ fn capabilities_are_what_is_enforced() {
         assert_eq!(kind, Some(ErrorKind::Denied));
     });
 }
+
+#[test]
+fn sudo_on_the_path_makes_what_others_may_not() {
+    House::run(async |house| {
+        let make = |sudo: &str| format!(r#"path "auth/token/create" {{ capabilities = ["update"{sudo}] }}"#);
+        let check = async |sudo: &str, fields: Value, expect: Option<ErrorKind>| {
+            let maker = holder(&house, &[("maker", &make(sudo))]).await;
+            assert_eq!(
+                maker.kind(Operation::Write, "auth/token/create", fields.clone()).await,
+                expect,
+                "{sudo} {fields}"
+            );
+        };
+        let invalid = Some(ErrorKind::Invalid);
+        for fields in [
+            json!({ "policies": ["app"] }),
+            json!({ "no_parent": true }),
+            json!({ "period": "1h" }),
+            json!({ "id": "chosen" }),
+        ] {
+            check("", fields.clone(), invalid).await;
+            check(r#", "sudo""#, fields, None).await;
+        }
+        check(r#", "sudo""#, json!({ "policies": ["root"] }), invalid).await;
+        check(r#", "sudo""#, json!({ "policies": ["secret-manager"] }), invalid).await;
+        check("", json!({ "policies": ["maker"] }), None).await;
+    });
+}

@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) async fn create(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let orphan = call.boolean("no_parent")?.unwrap_or(false);
-    if orphan && !cx.require_identity()?.is_root() {
+    if orphan && !cx.is_sudo() {
         return Err(Error::invalid("root or sudo privileges required to create orphan token"));
     }
     make(cx, call, orphan, &Role::default()).await
@@ -37,11 +37,12 @@ async fn make(cx: &mut Cx, call: Call<'_>, orphan: bool, role: &Role) -> Result<
     let of_mount = TokenType::parse(&cx.mount().config.token_type)?;
     let kind =
         TokenType::settle(of_mount, role.kind, TokenKind::parse(&call.text("type")?.unwrap_or_default())?);
-    let asked = role.shape(asked(&parent, call, orphan, role)?);
+    let sudo = cx.is_sudo();
+    let asked = role.shape(asked(&parent, sudo, call, orphan, role)?);
     let new = NewToken { bounds, generation: cx.newest_revocation(), kind, ..asked };
     check_batch(&new, call)?;
     let warning = capped(&new);
-    let issued = match chosen_text(&parent, call)? {
+    let issued = match chosen_text(sudo, call)? {
         Some(text) => {
             // EXPOSE: the token's index is a keyed hash of its text.
             let hash = cx.token_hash(text.expose())?;
@@ -89,10 +90,16 @@ fn check_batch(new: &NewToken, call: Call<'_>) -> Result<(), Error> {
     }
 }
 
-/// What was asked for, within what the parent may give.
-fn asked(parent: &Identity, call: Call<'_>, orphan: bool, role: &Role) -> Result<NewToken, Error> {
+/// What was asked for, within what the parent may give; with `sudo` on this path it may give what it has not (Vault).
+fn asked(
+    parent: &Identity,
+    sudo: bool,
+    call: Call<'_>,
+    orphan: bool,
+    role: &Role,
+) -> Result<NewToken, Error> {
     let period = call.duration("period")?.filter(|period| !period.is_zero());
-    if period.is_some() && !parent.is_root() {
+    if period.is_some() && !sudo {
         return Err(Error::invalid("root or sudo privileges required to create periodic token"));
     }
     let name = call.text("display_name")?.filter(|name| !name.is_empty());
@@ -101,7 +108,7 @@ fn asked(parent: &Identity, call: Call<'_>, orphan: bool, role: &Role) -> Result
         None => call.duration("lease")?,
     };
     let mut new = NewToken {
-        policies: policies(parent, call, role)?,
+        policies: policies(parent, sudo, call, role)?,
         no_default_policy: call.boolean("no_default_policy")?.unwrap_or(false),
         meta: meta(call)?,
         display_name: name.map_or_else(|| "token".to_owned(), |name| format!("token-{name}")),
@@ -122,7 +129,7 @@ fn asked(parent: &Identity, call: Call<'_>, orphan: bool, role: &Role) -> Result
     Ok(new)
 }
 
-fn policies(parent: &Identity, call: Call<'_>, role: &Role) -> Result<Vec<String>, Error> {
+fn policies(parent: &Identity, sudo: bool, call: Call<'_>, role: &Role) -> Result<Vec<String>, Error> {
     // One text is the name of one policy here, unlike in other lists (Vault).
     let wanted = match call.value("policies") {
         Some(serde_json::Value::String(one)) => vec![one.clone()],
@@ -140,7 +147,8 @@ fn policies(parent: &Identity, call: Call<'_>, role: &Role) -> Result<Vec<String
     }
     let allowed = |name: &String| {
         let name = name.trim().to_lowercase();
-        parent.is_root() || name == DEFAULT || parent.policies.contains(&name)
+        let given = parent.is_root() || name == DEFAULT || parent.policies.contains(&name);
+        given || (sudo && roles::check_root(&[name], false).is_ok())
     };
     if wanted.iter().all(allowed) {
         return Ok(wanted);
@@ -156,9 +164,9 @@ fn meta(call: Call<'_>) -> Result<Option<serde_json::Map<String, serde_json::Val
     Err(Error::invalid("field \"meta\" must be an object of texts"))
 }
 
-fn chosen_text(parent: &Identity, call: Call<'_>) -> Result<Option<Secret<String>>, Error> {
+fn chosen_text(sudo: bool, call: Call<'_>) -> Result<Option<Secret<String>>, Error> {
     let Some(chosen) = call.text("id")?.filter(|id| !id.is_empty()) else { return Ok(None) };
-    if !parent.is_root() {
+    if !sudo {
         return Err(Error::invalid("root or sudo privileges required to specify token id"));
     }
     if chosen.contains('.') || chosen.len() > crate::limits::PATH_BYTES_MAX {
