@@ -8,6 +8,8 @@ use url::{Host, Url};
 
 /// How long one request may take before [`Error::Timeout`].
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a request is sent at most.
+const ATTEMPTS: u32 = 3;
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -21,6 +23,7 @@ pub struct Builder {
     authorities: Vec<Certificate>,
     verify: bool,
     timeout: Duration,
+    attempts: u32,
 }
 
 impl Builder {
@@ -33,6 +36,7 @@ impl Builder {
             authorities: Vec::new(),
             verify: true,
             timeout: TIMEOUT,
+            attempts: ATTEMPTS,
         }
     }
 
@@ -87,6 +91,13 @@ impl Builder {
         self
     }
 
+    /// How often one request is sent at most, the first time included; 3 unless set, never less than once.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
     /// Makes the client.
     ///
     /// # Errors
@@ -106,7 +117,7 @@ impl Builder {
         }
         let http = http.build().map_err(|error| Error::Setup(format!("cannot set up TLS: {error}")))?;
         let token = self.token.as_ref().map(header).transpose()?;
-        let client = Client::from_parts(http, base, token, self.namespace, self.timeout);
+        let client = Client::from_parts(http, base, token, self.namespace, (self.timeout, self.attempts));
         // A wrap that cannot be asked for is an error: the answer would come bare.
         let wrap_ttl = self.wrap_ttl.as_deref().map(HeaderValue::from_str).transpose();
         Ok(client.wrapping(wrap_ttl.map_err(|_| Error::Setup("the wrap TTL is not a duration".into()))?))
@@ -132,7 +143,7 @@ fn is_local(url: &Url) -> bool {
     }
 }
 
-fn header(token: &SecretString) -> Result<HeaderValue, Error> {
+pub(crate) fn header(token: &SecretString) -> Result<HeaderValue, Error> {
     use secrecy::ExposeSecret;
     // EXPOSE: the header is where a token goes; marked sensitive, it is neither printed nor indexed by HTTP/2.
     let mut value = HeaderValue::from_str(token.expose_secret().trim())

@@ -1,17 +1,16 @@
 //! [`Client`]: sends one request, sorts its answer, and sends again only what cannot have happened.
 
-use crate::{Builder, Error, Reply};
+use crate::{Builder, Error, Reply, builder::header};
 use reqwest::{
     StatusCode,
     header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
 };
+use secrecy::SecretString;
 use serde_json::Value;
 use std::{fmt, time::Duration};
 use url::Url;
 
-/// How often a request is sent at most.
-const ATTEMPTS: u32 = 3;
-/// Wait before the second attempt after a refused connection; doubled for the third.
+/// Wait before the second attempt where the server names none; it grows with every attempt.
 const BACKOFF: Duration = Duration::from_millis(100);
 /// Longest `Retry-After` that is obeyed; beyond it the caller is told at once.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
@@ -33,6 +32,13 @@ pub enum Method {
     Delete,
 }
 
+impl Method {
+    /// Is sending it twice the same as sending it once. A delete is not: another may have written in between.
+    fn is_idempotent(self) -> bool {
+        matches!(self, Self::Get | Self::List)
+    }
+}
+
 /// A client of one server, cheap to clone; connections are kept and shared.
 #[derive(Clone)]
 pub struct Client {
@@ -43,6 +49,7 @@ pub struct Client {
     wrap_ttl: Option<HeaderValue>,
     request_id: Option<String>,
     timeout: Duration,
+    attempts: u32,
 }
 
 impl Client {
@@ -64,9 +71,18 @@ impl Client {
         base: Url,
         token: Option<HeaderValue>,
         namespace: Option<String>,
-        timeout: Duration,
+        (timeout, attempts): (Duration, u32),
     ) -> Self {
-        Self { http, base, token, namespace, wrap_ttl: None, request_id: None, timeout }
+        Self { http, base, token, namespace, wrap_ttl: None, request_id: None, timeout, attempts }
+    }
+
+    /// The same client with another token, or with none; connections stay shared.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the token is not header text.
+    pub fn with_token(&self, token: Option<&SecretString>) -> Result<Self, Error> {
+        let token = token.map(header).transpose()?;
+        Ok(Self { token, ..self.clone() })
     }
 
     /// The same client, whose answers the server shall wrap, or not.
@@ -170,7 +186,7 @@ impl Client {
         loop {
             let request = self.request(method, url.clone(), query, body);
             let sent = request.send().await.map_err(|error| self.transport(error));
-            match again_after(&sent, attempt) {
+            match again_after(&sent, method.is_idempotent(), attempt).filter(|_| attempt < self.attempts) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return sent,
             }
@@ -257,17 +273,24 @@ impl fmt::Debug for Client {
     }
 }
 
-/// How long to wait before sending again; `None` = this is the answer.
-fn again_after(sent: &Result<reqwest::Response, Error>, attempt: u32) -> Option<Duration> {
-    let wait = match sent {
-        Err(Error::Connect { .. }) => Some(BACKOFF * attempt),
-        Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
-            let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-            Some(Duration::from_secs(seconds)).filter(|wait| *wait <= RETRY_AFTER_MAX)
-        }
-        _ => None,
-    };
-    wait.filter(|_| attempt < ATTEMPTS)
+/// How long to wait before sending again; `None` = this is the answer. What may have happened is asked for again only
+/// where twice is the same as once.
+fn again_after(sent: &Result<reqwest::Response, Error>, idempotent: bool, attempt: u32) -> Option<Duration> {
+    let backoff = BACKOFF * attempt;
+    match sent {
+        Err(Error::Connect { .. }) => Some(backoff),
+        Err(Error::Broken { .. }) if idempotent => Some(backoff),
+        Ok(response) => match response.status() {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+                Some(Duration::from_secs(seconds)).filter(|wait| *wait <= RETRY_AFTER_MAX)
+            }
+            // Something between us and the server answers for it.
+            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT if idempotent => Some(backoff),
+            _ => None,
+        },
+        Err(_) => None,
+    }
 }
 
 /// An empty body is `null`: Vault's 204.
@@ -341,6 +364,31 @@ mod tests {
         let (address, _) = fake(&[SEALED, GOOD]).await;
         let error = Client::new(&address).unwrap().read("x", &[]).await.unwrap_err();
         assert_eq!(error.kind(), Some(crate::Kind::Sealed), "sealed is an answer");
+    }
+
+    #[tokio::test]
+    async fn what_may_have_happened_is_read_again_and_not_written_again() {
+        const CUT: &str = "HTTP/1.1 200 x";
+        const GATEWAY: &str = "HTTP/1.1 502 x\r\n\r\n";
+        const BUSY: &str = "HTTP/1.1 429 x\r\nretry-after: 0\r\n\r\n{\"errors\":[]}";
+        const LATER: &str = "HTTP/1.1 429 x\r\nretry-after: 60\r\n\r\n{\"errors\":[]}";
+        const GOOD: &str = "HTTP/1.1 200 x\r\n\r\n{\"data\":{\"a\":1}}";
+        // Whoever asks once more than there are answers finds nobody: that is another error.
+        let check = async |method: Method, answers: &'static [&'static str], expect: &str| {
+            let (address, serving) = fake(answers).await;
+            let client = Client::builder(&address).attempts(4).build().unwrap();
+            let answer = format!("{:?}", client.call(method, "x", &[], None).await);
+            assert!(answer.starts_with(expect), "{method:?} {answers:?}: {answer:?}");
+            assert_eq!(serving.await.unwrap(), answers.len());
+        };
+        check(Method::Get, &[CUT, GATEWAY, BUSY, GOOD], "Ok").await;
+        check(Method::List, &[CUT, CUT, GOOD], "Ok").await;
+        check(Method::Put, &[BUSY, GOOD], "Ok").await;
+        check(Method::Put, &[CUT], "Err(Broken").await;
+        check(Method::Put, &[GATEWAY], "Err(Refused").await;
+        check(Method::Delete, &[CUT], "Err(Broken").await;
+        check(Method::Get, &[LATER], "Err(Refused").await;
+        check(Method::Get, &[CUT, CUT, CUT, CUT], "Err(Broken").await;
     }
 
     #[tokio::test]

@@ -16,11 +16,13 @@
 //!
 //! - A token is never printed, and never follows a redirect to another host: redirects are not followed at all.
 //! - A request is sent again only when nothing can have happened: the connection was refused, or the server
-//!   answered 503 with `Retry-After`. Three times at most.
+//!   answered 429 or 503 with `Retry-After`. What only reads is sent again also when the connection broke, or a gateway
+//!   answered in the server's place. Three times at most, unless [`Builder::attempts`] says otherwise.
 //! - TLS is verified. To trust a private authority name its file; to verify nothing takes an explicit call.
 //! - A proxy from the environment is used for remote servers, never for this machine's own addresses.
 
 mod audit;
+mod auth;
 mod builder;
 mod client;
 mod error;
@@ -35,6 +37,7 @@ mod token;
 mod wrapping;
 
 pub use audit::AuditSearch;
+pub use auth::Login;
 pub use builder::Builder;
 pub use client::{Client, Method};
 pub use error::{Error, Kind, Refusal};
