@@ -59,7 +59,20 @@ pub fn default_crypto() -> core::crypto::CryptoProvider {
 /// [`OpenError`], when the store cannot be opened, or holds what this vault cannot read.
 #[cfg(any(feature = "aws-lc-rs", feature = "rustcrypto"))]
 pub async fn open(url: &str, settings: core::system::Settings) -> Result<Arc<core::Vault>, OpenError> {
-    let (backend, host) = (open_store(url).await?, Arc::new(TokioHost::new()));
+    open_with(url, StoreOptions::default(), settings).await
+}
+
+/// Opens a vault as [`open`] does, on a store that is opened in a certain way.
+///
+/// # Errors
+/// As [`open`].
+#[cfg(any(feature = "aws-lc-rs", feature = "rustcrypto"))]
+pub async fn open_with(
+    url: &str,
+    options: StoreOptions,
+    settings: core::system::Settings,
+) -> Result<Arc<core::Vault>, OpenError> {
+    let (backend, host) = (open_store_with(url, options).await?, Arc::new(TokioHost::new()));
     let parts = core::Parts { backend, host, crypto: default_crypto(), settings };
     core::Vault::open(parts)
         .await

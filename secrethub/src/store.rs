@@ -35,6 +35,15 @@ pub enum OpenError {
         /// The scheme.
         scheme: &'static str,
     },
+    /// Another process holds the file: it is to be asked, or ended.
+    #[error("{source}")]
+    InUse {
+        /// Which one, as [`shown_store`] names it.
+        url: String,
+        /// Who holds it.
+        #[source]
+        source: BoxError,
+    },
     /// The database does not answer, or not yet: worth another try.
     #[error("the store {url} does not answer: {source}")]
     Unreachable {
@@ -131,11 +140,14 @@ pub async fn open_store_with(url: &str, options: StoreOptions) -> Result<Arc<dyn
 
 #[cfg(feature = "sqlite")]
 fn sqlite(url: &str, path: &str, options: StoreOptions) -> Result<Arc<dyn Backend>, OpenError> {
-    use secrethub_store_sql::sqlite::Sqlite;
+    use secrethub_store_sql::sqlite::{self, Sqlite};
     let path = std::path::Path::new(path);
     let opened = if options.read_only { Sqlite::open_read_only(path) } else { Sqlite::open(path) };
     match opened {
         Ok(store) => Ok(store),
+        Err(error @ sqlite::OpenError::InUse { .. }) => {
+            Err(OpenError::InUse { url: shown_store(url), source: error.into() })
+        }
         Err(error) => Err(OpenError::Store { url: shown_store(url), source: error.into() }),
     }
 }
@@ -236,7 +248,7 @@ mod tests {
             let url = format!("{form}{}", dir.path().join("secrethub.db").display());
             let store = open_store(&url).await.unwrap();
             assert_eq!(store.kind(), "sqlite");
-            assert!(matches!(open_store(&url).await, Err(OpenError::Store { .. })), "one process at a time");
+            assert!(matches!(open_store(&url).await, Err(OpenError::InUse { .. })), "one process at a time");
             open_store_with(&url, read_only).await.unwrap();
         }
         let none = format!("sqlite:{}", dir.path().join("none").display());
