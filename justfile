@@ -52,8 +52,13 @@ doctest: (section "doctest")
 bench: (section "bench")
     cargo test --benches -p secrethub-benches --locked
 
-# Real clients against the real binary.
-python: (section "python")
+# The Python package, built without optimisation from what is compiled already, into the environment of the tests.
+wheel: (section "wheel")
+    CARGO_TARGET_DIR="$(realpath {{target}})" python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+        --no-deps --force-reinstall -C build-args="--profile dev --locked" ./vault-py
+
+# Real clients against the real binary, and the Python package.
+python: wheel (section "python")
     python -m pytest tests/python --junitxml={{target}}/pytest.xml
 
 # No suite ran fewer tests than tests/expected-counts says.

@@ -1,0 +1,1 @@
+"""The synchronous classes; `twins.py` makes them."""
