@@ -191,6 +191,7 @@ impl House {
         wrapped.wrap_ttl = Some(Duration::from_secs(60));
         let wrap = house.vault.handle(wrapped).await.unwrap().wrap.unwrap();
         house.wrapping = wrap.token.expose().clone();
+        house.get("sys/quotas/rate-limit/made", json!({ "path": "kv1/", "rate": 1_000 })).await;
         house.get("cubbyhole/a/b", json!({ "password": 1 })).await;
         house.get("auth/token/roles/made", json!({ "allowed_policies": ["default"] })).await;
         let made = house.request(
@@ -260,7 +261,7 @@ fn path_of(mount: &str, route: &Route, house: &House) -> String {
     let pattern = pattern.replace("{header}", "X-Trace").replace("{logger}", "core");
     let pattern = pattern.replace("{algorithm}", "sha2-256").replace("{bytes}", "16");
     let policy = if route.operation == Read { "default" } else { "app" };
-    let pattern = pattern.replace("{name*}", policy).replace("{role}", "made");
+    let pattern = pattern.replace("{name*}", policy).replace("{role}", "made").replace("{quota}", "made");
     assert!(!pattern.contains('{'), "say what stands for the names of {route:?}");
     format!("{mount}{pattern}")
 }

@@ -1,6 +1,7 @@
 //! [`Error`]: what a caller is told, in two voices. The public message says what to do; the private source says
 //! what happened and goes to the log of the operator alone. No HTTP here: a front-end maps [`ErrorKind`] once.
 
+use crate::rate::Level;
 use std::{borrow::Cow, fmt, time::Duration};
 
 /// A boxed cause.
@@ -48,6 +49,7 @@ pub struct Error {
     kind: ErrorKind,
     messages: Vec<Cow<'static, str>>,
     source: Option<BoxError>,
+    level: Option<Box<Level>>,
 }
 
 impl Error {
@@ -55,7 +57,7 @@ impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
         let messages = if message.is_empty() { Vec::new() } else { vec![message] };
-        Self { kind, messages, source: None }
+        Self { kind, messages, source: None, level: None }
     }
 
     /// The request can never succeed as it stands; `message` says what to change.
@@ -121,6 +123,18 @@ impl Error {
     pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.messages.push(message.into());
         self
+    }
+
+    /// Adds how the caller's bucket stands.
+    #[must_use]
+    pub fn with_level(mut self, level: Level) -> Self {
+        self.level = Some(Box::new(level));
+        self
+    }
+
+    /// How the caller's bucket stands, where a quota counts it and that is to be told.
+    pub fn level(&self) -> Option<Level> {
+        self.level.as_deref().copied()
     }
 
     /// What the caller should do.

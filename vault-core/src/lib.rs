@@ -11,7 +11,7 @@
 //! | [`host`] | the only door to time, tasks and randomness |
 //! | [`vault`](Vault), [`cx`], [`engine`] | the one door, what an engine may touch, and the engines |
 //! | [`token`], [`policy`], [`system`] | who asks, what they may, and operating the vault |
-//! | [`secret`], [`id`], [`cidr`], [`limits`] | types and bounds that everything shares |
+//! | [`secret`], [`id`], [`cidr`], [`rate`], [`limits`] | types and bounds that everything shares |
 //! | `testing` (feature) | batteries, fault wrapper, simulation: for whoever implements a contract |
 
 pub mod audit;
@@ -27,6 +27,7 @@ pub mod id;
 mod job;
 pub mod limits;
 pub mod policy;
+pub mod rate;
 pub mod request;
 pub mod secret;
 pub mod store;

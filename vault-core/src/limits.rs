@@ -154,6 +154,24 @@ pub const PASSPHRASE_LANES_MAX: u32 = 16;
 pub const PASSPHRASE_WRONG_MAX: u32 = 5;
 /// … and the time between two after them: a guess costs memory and a processor, whoever asks for it.
 pub const PASSPHRASE_PAUSE: Duration = Duration::from_secs(5);
+/// Client networks that a rate limiter remembers; the rest share one bucket.
+pub const NETWORKS_MAX: usize = 16_384;
+/// Requests that were turned away leave one record an address in this time.
+pub const FLOOD_WINDOW: Duration = Duration::from_secs(10);
+/// How long who is turned away by the mounts and quotas of the request before is not compared with the store: a flood must
+/// not reach it, and an operator's change of mind must reach the flood.
+pub const MOUNTS_BELIEVED: Duration = Duration::from_secs(1);
+/// Rate limit quotas: every node reads them all when a mount changes.
+pub const QUOTAS_MAX: usize = 128;
+/// Clients that a quota remembers on a node; the rest share one bucket. With [`QUOTAS_MAX`] of them, all flooded at once,
+/// about 100 megabytes.
+pub const QUOTA_CLIENTS_MAX: usize = 8_192;
+/// Most requests in an interval that a quota may let through: more is no limit.
+pub const QUOTA_RATE_MAX: f64 = 1e9;
+/// Longest interval of a quota.
+pub const QUOTA_INTERVAL_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Paths that quotas may leave out: each request is compared with all.
+pub const QUOTA_EXEMPT_PATHS_MAX: usize = 64;
 /// Default lease of tokens and Vault-compatible replies: 32 days.
 pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(32 * 24 * 3_600);
 /// Longest lease unless configured: 32 days.

@@ -5,7 +5,7 @@ mod envelope;
 
 pub use envelope::Envelope;
 
-use crate::{Secret, error::Error, id::Timestamp, limits};
+use crate::{Secret, error::Error, id::Timestamp, limits, rate::Level};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
@@ -306,6 +306,8 @@ pub struct Reply {
     pub pattern: &'static str,
     /// When the answer was made.
     pub time: Timestamp,
+    /// How the caller's bucket stands, where a quota counts it and that is to be told.
+    pub level: Option<Level>,
 }
 
 impl Reply {

@@ -2,6 +2,7 @@
 //! [`Vault::handle`], so that authentication → policy → engine → commit → audit cannot be skipped.
 
 mod admit;
+mod gate;
 mod question;
 mod record;
 mod wrap;
@@ -27,6 +28,7 @@ use futures::{
     channel::oneshot,
     future::{Either, select},
 };
+use gate::Gate;
 use std::{pin::pin, sync::Arc, time::Duration};
 
 /// What a vault is made of.
@@ -91,15 +93,9 @@ impl Vault {
         crate::job::run(&self.system).await;
     }
 
-    /// Records that a front-end turned away so many requests of an address, before they came here.
-    pub async fn note_flood(&self, address: std::net::IpAddr, count: u64) {
-        let draft = record::flood(address, count, self.system.host().now());
-        let Some(unsealed) = self.system.unsealed() else { return self.system.remember(draft) };
-        let received = self.system.host().monotonic();
-        let change = Change { ops: Vec::new(), draft, received, urgent: false };
-        if let Err(error) = unsealed.lane().submit(change).await {
-            tracing::warn!(%error, %address, count, "requests were turned away, and that was not recorded");
-        }
+    /// Counts a request that a front-end turned away before it came here; those of an address leave one record together.
+    pub fn count_turned_away(&self, address: Option<std::net::IpAddr>) {
+        self.system.count_turned_away(address);
     }
 
     /// Serves one request. The future may be dropped at any await: what was handed to the lane goes on, and nobody
@@ -108,10 +104,10 @@ impl Vault {
         self.system.check_process()?;
         let host = self.system.host();
         let received = host.monotonic();
-        let mut turn = None;
+        let (mut turn, mut gate) = (None, Gate::default());
         loop {
-            match self.attempt(&request, received).await {
-                Attempt::Answer(answer) => return answer,
+            match self.attempt(&request, received, &mut gate).await {
+                Attempt::Answer(answer) => return gate.tell(answer),
                 Attempt::Again(_) if host.monotonic().saturating_sub(received) > REQUEST_DEADLINE => {
                     return Err(Error::unavailable("others kept changing the same entry; try again"));
                 }
@@ -123,15 +119,25 @@ impl Vault {
         }
     }
 
-    async fn attempt(&self, request: &Request, received: Duration) -> Attempt {
+    async fn attempt(&self, request: &Request, received: Duration, gate: &mut Gate) -> Attempt {
         let now = self.system.host().now();
         let Some(unsealed) = self.system.unsealed() else {
             return Attempt::Answer(self.attempt_sealed(request, now).await);
         };
-        match self.see(&unsealed, request, now).await {
-            Ok((seen, mounts)) => self.serve(unsealed, &mounts, seen, request, received, now).await,
+        if unsealed.are_mounts_confirmed(self.system.host().monotonic()) {
+            // By the mounts of the request before: who is turned away costs the store nothing.
+            if let Err(refusal) = gate.ask_early(&self.system, &unsealed.last_mounts(), request).await {
+                return Attempt::Answer(Err(refusal));
+            }
+        }
+        let (seen, mounts) = match self.see(&unsealed, request, now).await {
+            Ok(seen) => seen,
             // Who asks cannot be known, so nothing can be recorded either: the store is not there.
-            Err(error) => Attempt::Answer(Err(error)),
+            Err(error) => return Attempt::Answer(Err(error)),
+        };
+        match gate.ask(&self.system, &mounts, request, seen.identity.as_deref(), false).await {
+            Ok(()) => self.serve(unsealed, &mounts, seen, request, received, now).await,
+            Err(refusal) => Attempt::Answer(Err(refusal)),
         }
     }
 
@@ -157,6 +163,7 @@ impl Vault {
         };
         let epoch_rev = seen.watched.iter().next().and_then(|(_, rev)| rev);
         let mounts = unsealed.mounts(&*backend, epoch_rev).await?;
+        unsealed.confirm_mounts(self.system.host().monotonic());
         seen.forget_if(|token| mounts.revocations().end(token));
         seen.bind(request.remote.address);
         if !Arc::ptr_eq(&guess, &mounts) {

@@ -6,9 +6,6 @@ use std::{net::IpAddr, pin::Pin, sync::Arc};
 /// What a door gives back: an answer to wait for, which borrows nothing.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send>>;
 
-/// Nothing to answer.
-pub type Noted = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// What takes a snapshot in.
 pub type Restoring = Pin<Box<dyn Future<Output = Result<Restore, Error>> + Send>>;
 
@@ -20,8 +17,8 @@ pub trait Door: Send + Sync + 'static {
     /// What the node can be counted by, for metrics.
     fn figures(&self) -> Figures;
 
-    /// Records that so many requests of an address were turned away before they came to the door.
-    fn note_flood(self: Arc<Self>, address: IpAddr, count: u64) -> Noted;
+    /// Counts a request of an address that was turned away before it came to the door.
+    fn count_turned_away(&self, address: Option<IpAddr>);
 
     /// Begins to bring a snapshot in; refused where there is a vault.
     fn restore(self: Arc<Self>) -> Restoring;
@@ -36,8 +33,8 @@ impl Door for Vault {
         Vault::figures(self)
     }
 
-    fn note_flood(self: Arc<Self>, address: IpAddr, count: u64) -> Noted {
-        Box::pin(async move { Vault::note_flood(&self, address, count).await })
+    fn count_turned_away(&self, address: Option<IpAddr>) {
+        Vault::count_turned_away(self, address);
     }
 
     fn restore(self: Arc<Self>) -> Restoring {

@@ -6,17 +6,23 @@ use http::{
     HeaderName, HeaderValue, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER},
 };
-use secrethub_core::{Error, ErrorKind, Reply, request::Shape};
+use secrethub_core::{Error, ErrorKind, Reply, rate::Level, request::Shape};
 use serde::Serialize;
 use std::time::Duration;
 
 /// Exactly this: a client compares it as a text and loses the message if a charset follows.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const RATE_LIMIT: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit"),
+    HeaderName::from_static("x-ratelimit-remaining"),
+    HeaderName::from_static("x-ratelimit-reset"),
+];
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Lays out the door's answer by Vault's rules.
 pub(crate) fn vault(id: &str, result: Result<Reply, Error>, health: HealthCodes) -> Response {
+    let level = result.as_ref().map_or_else(Error::level, |reply| reply.level);
     let body = result.and_then(|reply| Ok((envelope::body(id, &reply)?, reply)));
     let response = match body {
         Ok((body, reply)) => json(success_code(&reply, health, body.is_empty()), body),
@@ -26,7 +32,7 @@ pub(crate) fn vault(id: &str, result: Result<Reply, Error>, health: HealthCodes)
             with_retry_after(response, error.kind())
         }
     };
-    with_id(response, id)
+    with_id(with_level(response, level), id)
 }
 
 /// What is no JSON and may be long.
@@ -124,9 +130,23 @@ fn with_retry_after(mut response: Response, kind: ErrorKind) -> Response {
         ErrorKind::Unavailable | ErrorKind::Conflict => Duration::from_secs(1),
         _ => return response,
     };
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(wait).max(1)));
     response
+}
+
+/// How the caller's bucket stands.
+fn with_level(mut response: Response, level: Option<Level>) -> Response {
+    let Some(level) = level else { return response };
+    let numbers = [level.limit, level.remaining, seconds(level.reset)];
+    for (name, number) in RATE_LIMIT.into_iter().zip(numbers) {
+        response.headers_mut().insert(name, HeaderValue::from(number));
+    }
+    response
+}
+
+/// Whole ones, rounded up.
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 #[derive(Serialize)]
@@ -240,5 +260,22 @@ mod tests {
         check(Error::unavailable(""), Some("1"));
         check(Error::sealed(), None);
         check(Error::invalid(""), None);
+    }
+
+    #[test]
+    fn how_a_bucket_stands() {
+        let level = Level { limit: 10, remaining: 3, reset: Duration::from_millis(1_500) };
+        let limited = ErrorKind::RateLimited { retry_after: Duration::from_secs(1) };
+        for result in [
+            Ok(Reply { level: Some(level), ..Reply::empty() }),
+            Err(Error::not_found().with_level(level)),
+            Err(Error::new(limited, "").with_level(level)),
+        ] {
+            let response = vault("id", result, HealthCodes::default());
+            let told = RATE_LIMIT.map(|name| response.headers()[name].to_str().unwrap().to_owned());
+            assert_eq!(told, ["10", "3", "2"]);
+        }
+        let response = vault("id", Ok(Reply::empty()), HealthCodes::default());
+        assert!(RATE_LIMIT.iter().all(|name| !response.headers().contains_key(name)));
     }
 }

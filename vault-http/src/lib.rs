@@ -8,7 +8,7 @@
 //! | `encode`, `envelope`, `health` | the way out; `encode` is the one file with status codes |
 //! | `secret_manager` | the first seed's `/vault/secret/*` |
 //! | `docs`, `openapi`, `help`, `metrics`, `in_flight` | what the server says about itself |
-//! | `rate`, `flood`, `address`, [`limits`] | who, how much, how fast |
+//! | `rate`, `address`, [`limits`] | who, how much, how fast |
 //! | [`Server`], [`Tls`], `idle` | connections |
 
 mod address;
@@ -20,7 +20,6 @@ mod docs;
 mod door;
 mod encode;
 mod envelope;
-mod flood;
 mod health;
 mod help;
 mod idle;
@@ -40,7 +39,7 @@ mod tls;
 
 pub use address::{ForwardedHeader, Peer, Proxies};
 pub use archive::Unpack;
-pub use door::{Answer, Door, Noted, Restoring};
+pub use door::{Answer, Door, Restoring};
 pub use in_flight::Requests;
 pub use limits::Limits;
 pub use metrics::{Metrics, metrics_router};

@@ -1,6 +1,7 @@
 //! Every limit of the front-end, each with its reason. [`Limits`] carries those that an operator may change; the
 //! tests make them short.
 
+pub use secrethub_core::limits::NETWORKS_MAX;
 use std::time::Duration;
 
 /// Connections open at one time, over all listeners: a descriptor and about 20 KiB each. Who comes later waits in
@@ -29,14 +30,10 @@ pub const JSON_VALUES_MAX: usize = 250_000;
 pub const SECRET_MANAGER_BODY_MAX: usize = 1_500_000;
 /// Time that requests in flight get at shutdown; longer than the core's deadline for one request.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(15);
-/// Client networks that a rate limiter remembers; the rest share one bucket.
-pub const NETWORKS_MAX: usize = 16_384;
 /// Refused strangers an address may send: each one costs an audit record. A test-suite passes, a flood does not.
 pub const REFUSALS: Rate = Rate { per_second: 100, burst: 1_000 };
 /// Requests an address may send to the first seed's API, which needs no token.
 pub const SECRET_MANAGER: Rate = Rate { per_second: 200, burst: 1_000 };
-/// Requests that were turned away leave one record an address in this time.
-pub const FLOOD_WINDOW: Duration = Duration::from_secs(10);
 /// Trusted proxies that a request may have come through.
 pub const FORWARDED_HOPS_MAX: usize = 32;
 /// Bytes of a PROXY header: addresses, and what proxies add about TLS.

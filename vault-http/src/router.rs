@@ -8,7 +8,6 @@ use crate::{
     docs,
     door::Door,
     encode,
-    flood::Floods,
     health::HealthCodes,
     help,
     metrics::{self, Label},
@@ -46,7 +45,6 @@ pub(crate) struct App {
     /// Strangers that were refused: each cost an audit record.
     pub(crate) refusals: Limiter,
     pub(crate) secret_manager: Limiter,
-    pub(crate) floods: Floods,
     /// The document, made when first asked for.
     pub(crate) openapi: OnceLock<Bytes>,
 }
@@ -66,8 +64,8 @@ pub fn router(door: Arc<dyn Door>, settings: Settings) -> Router {
     let bodies = Budget::new(limits.bodies_bytes);
     let (refusals, secret_manager) = (Limiter::new(limits.refusals), Limiter::new(limits.secret_manager));
     settings.metrics.watch(&door);
-    let (floods, openapi) = (Floods::default(), OnceLock::new());
-    let app = App { door, bodies, refusals, secret_manager, floods, openapi, settings };
+    let openapi = OnceLock::new();
+    let app = App { door, bodies, refusals, secret_manager, openapi, settings };
     router.fallback(nowhere).with_state(Arc::new(app))
 }
 
@@ -101,7 +99,7 @@ impl App {
 
     /// One request too many: counted, and recorded with the others of its kind.
     pub(crate) fn turn_away(&self, address: Option<IpAddr>, wait: std::time::Duration) -> Error {
-        self.floods.count(&self.door, address);
+        self.door.count_turned_away(address);
         rate_limited(wait)
     }
 }

@@ -107,7 +107,7 @@ impl Auditing {
 }
 
 /// The documents below a prefix, by what follows it. Their number is bounded where they are made.
-async fn documents<T: DeserializeOwned>(
+pub(super) async fn documents<T: DeserializeOwned>(
     store: &dyn Store,
     barrier: &Barrier,
     prefix: &str,

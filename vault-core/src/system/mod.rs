@@ -4,6 +4,7 @@
 mod auditing;
 mod epochs;
 mod figures;
+mod floods;
 mod guesses;
 mod init;
 mod machine;
@@ -11,6 +12,7 @@ mod memo;
 mod migrate;
 mod mounts;
 mod presence;
+mod quotas;
 mod restored;
 mod revocations;
 mod roster;
@@ -29,6 +31,7 @@ pub use init::{InitReply, InitRequest};
 pub use machine::{Cpu, Disk, Facts, HostFacts, InFlight, LogLevel, Machine, Memory, ProcessFacts};
 pub(crate) use mounts::{MountTable, UNMOUNTED_PREFIX, is_built_in, parse_name, parse_path};
 pub(crate) use presence::Member;
+pub(crate) use quotas::{Client, GroupBy, QUOTA_CONFIG, QUOTA_PREFIX, Quota, QuotaConfig, Quotas, Rule};
 pub(crate) use revocations::{
     NEWEST_KEY, Newest, REVOCATION_PREFIX, Revocation, Revocations, parse as parse_revocation,
 };
@@ -109,6 +112,7 @@ pub(crate) struct Inner {
     sealed_events: Mutex<VecDeque<Draft>>,
     turnstile: Turnstile,
     meter: Meter,
+    floods: floods::Floods,
     followers: RwLock<Vec<Arc<Follow>>>,
 }
 
@@ -140,6 +144,7 @@ impl System {
             sealed_events: Mutex::new(VecDeque::new()),
             turnstile: Turnstile::default(),
             meter: Meter::default(),
+            floods: floods::Floods::default(),
             followers: RwLock::new(Vec::new()),
         }))
     }

@@ -1,7 +1,7 @@
 //! The mount table: which engine serves a path. Read from the store, kept under the lane's epoch: whoever changes
 //! mounts replaces every lane's epoch entry in the same batch, so a stale table is seen at the next request.
 
-use super::{Auditing, RESERVED, Revocations};
+use super::{Auditing, Quotas, RESERVED, Revocations};
 use crate::{
     barrier::Barrier,
     cx::store_error,
@@ -19,13 +19,14 @@ pub(crate) const MOUNT_PREFIX: &str = "ns/0/mount/";
 pub(crate) const UNMOUNTED_PREFIX: &str = "ns/0/unmounted/";
 
 /// All mounts, by path without the slash at its end; and what stands and falls with the same epoch: what is revoked below
-/// paths, what operators chose of the audit log, and the policies.
+/// paths, what operators chose of the audit log, the policies, and quotas.
 #[derive(Debug)]
 pub(crate) struct MountTable {
     mounts: BTreeMap<String, Arc<Mount>>,
     revocations: Revocations,
     auditing: Auditing,
     policies: Policies,
+    quotas: Quotas,
 }
 
 impl MountTable {
@@ -47,6 +48,7 @@ impl MountTable {
             revocations: Revocations::default(),
             auditing: Auditing::default(),
             policies: Policies::built_in(),
+            quotas: Quotas::default(),
         };
         mounts.into_iter().for_each(|mount| table.add(mount));
         table
@@ -63,6 +65,7 @@ impl MountTable {
         table.policies = Policies::load(store, barrier, &before.policies).await?;
         table.revocations = Revocations::load(store, barrier).await?;
         table.auditing = Auditing::load(store, barrier).await?;
+        table.quotas = Quotas::load(store, barrier).await?;
         let mut range = Range::prefix(MOUNT_PREFIX);
         loop {
             let page =
@@ -123,6 +126,17 @@ impl MountTable {
     /// Who may do what.
     pub(crate) fn policies(&self) -> &Policies {
         &self.policies
+    }
+
+    /// How many requests may come.
+    pub(crate) fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
+    /// Goes on with what the table before it has counted.
+    pub(super) fn after(mut self, before: &Self) -> Self {
+        self.quotas = std::mem::take(&mut self.quotas).inherit(&before.quotas);
+        self
     }
 
     /// How many there are.

@@ -7,15 +7,24 @@ use crate::{
     cx::store_error,
     error::Error,
     id::Rev,
+    limits::MOUNTS_BELIEVED,
     store::{Entry, Key, Store},
 };
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 /// The unsealed half of a vault.
 pub(crate) struct Unsealed {
     barrier: Arc<Barrier>,
     lane: Lane,
     mounts: RwLock<(Option<Rev>, Arc<MountTable>)>,
+    /// When a request last found that the mounts stand, in milliseconds of the host's clock.
+    confirmed: AtomicU64,
     keeper: Option<Arc<dyn DeviceKeeper>>,
     memo: Memo,
 }
@@ -23,7 +32,7 @@ pub(crate) struct Unsealed {
 impl Unsealed {
     pub(crate) fn new(barrier: Arc<Barrier>, lane: Lane, keeper: Option<Arc<dyn DeviceKeeper>>) -> Self {
         let mounts = RwLock::new((None, Arc::new(MountTable::built_in())));
-        Self { barrier, lane, mounts, keeper, memo: Memo::new() }
+        Self { barrier, lane, mounts, confirmed: AtomicU64::new(0), keeper, memo: Memo::new() }
     }
 
     pub(crate) fn barrier(&self) -> &Barrier {
@@ -63,8 +72,9 @@ impl Unsealed {
         if let Some(keyring) = store.get(&[key]).await.map_err(store_error)?.pop().flatten() {
             self.barrier.reload(&keyring)?;
         }
-        let table = Arc::new(MountTable::load(store, &self.barrier, &self.last_mounts()).await?);
+        let table = MountTable::load(store, &self.barrier, &self.last_mounts()).await?;
         let mut current = self.mounts.write().unwrap_or_else(PoisonError::into_inner);
+        let table = Arc::new(table.after(&current.1));
         *current = (epoch, Arc::clone(&table));
         // Under the lock: what was told last is what stands.
         self.tell_keeper(&table);
@@ -83,6 +93,16 @@ impl Unsealed {
         }
     }
 
+    /// A request has just found that the mounts stand.
+    pub(crate) fn confirm_mounts(&self, now: Duration) {
+        self.confirmed.store(millis(now), Ordering::Relaxed);
+    }
+
+    /// Did a request find so lately.
+    pub(crate) fn are_mounts_confirmed(&self, now: Duration) -> bool {
+        millis(now).saturating_sub(self.confirmed.load(Ordering::Relaxed)) < millis(MOUNTS_BELIEVED)
+    }
+
     /// The mount table of the request before: a guess, to be compared with what [`Unsealed::mounts`] gives.
     pub(crate) fn last_mounts(&self) -> Arc<MountTable> {
         Arc::clone(&self.mounts.read().unwrap_or_else(PoisonError::into_inner).1)
@@ -92,6 +112,10 @@ impl Unsealed {
         let cached = self.mounts.read().unwrap_or_else(PoisonError::into_inner);
         (epoch.is_some() && cached.0 == epoch).then(|| Arc::clone(&cached.1))
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl std::fmt::Debug for Unsealed {

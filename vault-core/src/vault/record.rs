@@ -104,21 +104,6 @@ impl Ledger {
     }
 }
 
-/// The record of requests that were turned away.
-pub(super) fn flood(address: std::net::IpAddr, count: u64, now: Timestamp) -> Draft {
-    let columns = Columns {
-        timestamp: now,
-        operation: "turned-away".to_owned(),
-        client_ip: Some(address.to_string()),
-        status: Status::Failure,
-        path: "sys/flood".to_owned(),
-        rule: Some("rate limit".to_owned()),
-        error: Some(format!("{count} requests of this address were turned away unread")),
-        ..Columns::default()
-    };
-    Draft { columns, fields: Vec::new(), headers: Vec::new() }
-}
-
 /// One keyed hash a leaf; objects are entered so that `data.password` can be looked for by itself.
 fn hash_field(barrier: &Barrier, name: &str, value: &Value, into: &mut Vec<(String, [u8; 16])>) {
     if into.len() >= AUDIT_FIELDS_MAX {

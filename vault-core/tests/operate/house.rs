@@ -101,6 +101,24 @@ impl House {
         self.handle(self.request(operation, path, fields)).await
     }
 
+    /// The same from an address.
+    pub(crate) async fn ask_from(
+        &self,
+        address: &str,
+        operation: Operation,
+        path: &str,
+        fields: Value,
+    ) -> Result<Reply, Error> {
+        let mut request = self.request(operation, path, fields);
+        request.remote.address = Some(address.parse().unwrap());
+        self.handle(request).await
+    }
+
+    /// A front-end turns somebody away.
+    pub(crate) fn turn_away(&self, address: &str) {
+        self.nodes[self.at].vault.count_turned_away(Some(address.parse().unwrap()));
+    }
+
     /// A write that must succeed.
     pub(crate) async fn write(&self, path: &str, fields: Value) -> Value {
         let answer = self.ask(Operation::Write, path, fields).await;

@@ -10,5 +10,6 @@ mod mounts;
 mod node;
 mod policies;
 mod presence;
+mod quotas;
 mod tokens;
 mod wrapping;

@@ -9,7 +9,7 @@ use secrethub_core::{
     Error, ErrorKind, Operation, Reply,
     request::{Health, Origin, Shape},
 };
-use secrethub_http::{Answer, Door, Noted, Peer, Settings, router};
+use secrethub_http::{Answer, Door, Peer, Settings, router};
 use serde_json::{Value, json};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -47,9 +47,7 @@ impl Door for Fake {
         Box::pin(async { Err(Error::vault_stands()) })
     }
 
-    fn note_flood(self: Arc<Self>, _: IpAddr, _: u64) -> Noted {
-        Box::pin(async {})
-    }
+    fn count_turned_away(&self, _: Option<IpAddr>) {}
 
     fn handle(self: Arc<Self>, request: secrethub_core::Request) -> Answer {
         let seen = Seen {

@@ -11,6 +11,7 @@ mod lifecycle;
 mod mounts;
 mod node;
 mod policies;
+mod quotas;
 mod snapshot;
 mod tools;
 mod wrapping;
@@ -114,6 +115,7 @@ const TABLES: &[&[Route]] = &{
         headers::ROUTES,
         node::ROUTES,
         policies::ROUTES,
+        quotas::ROUTES,
         snapshot::ROUTES,
         a,
         b,
