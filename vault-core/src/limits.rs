@@ -62,6 +62,11 @@ pub const NODE_FORGOTTEN: Duration = Duration::from_secs(3_600);
 pub const NODE_LEAVE_GRACE: Duration = Duration::from_secs(2);
 /// Clocks of two nodes that differ by more are reported: tokens expire by them.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5);
+/// A job's lock that did not change for so long, as a node sees it that wants it, is free: its holder is dead or paused, and
+/// whatever it still sends is refused. Longer than a lane needs for a commit when the store is slow.
+pub const LOCK_TTL: Duration = Duration::from_secs(15);
+/// A holder renews its lock when it is so old and there is more to do.
+pub const LOCK_RENEW: Duration = Duration::from_secs(5);
 /// Entries a page of a scan may hold.
 pub const SCAN_ENTRIES_MAX: usize = 1_000;
 /// Bytes a page of a scan may hold (at least one entry is always returned).

@@ -35,9 +35,12 @@ pub fn rewrap_page(barrier: &Barrier, page: &[Entry]) -> Result<Rewrapped, Error
     Ok(rewrapped)
 }
 
-/// All but the seal file and checkpoints, which are public, and the keyring, which is sealed under the root.
+/// All but the seal file and checkpoints, which are public, and the keyring, which is sealed under the root. Nor what
+/// its owner renews or soon nobody misses: a foreign write of a node's record or a job's lock would look as if it lived.
 fn is_sealed_under_a_term(key: &Key) -> bool {
-    ![SEAL_KEY, KEYRING_KEY].contains(&key.as_str()) && !key.as_str().starts_with(checkpoint::PREFIX)
+    let key = key.as_str();
+    ![SEAL_KEY, KEYRING_KEY].contains(&key)
+        && ![checkpoint::PREFIX, "node/", "lock/"].iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// A lane takes a foreign write of its witness for a clone of itself and stops.

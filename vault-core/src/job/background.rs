@@ -1,5 +1,6 @@
-//! [`Background`]: what a job may do: read, and commit with a record of its own.
+//! [`Background`]: what a job may do: read, and commit with a record of its own, under its lock where it has one.
 
+use super::lock::Lock;
 use crate::{
     audit::{Change, Columns, Draft, Status, SubmitError},
     barrier::Barrier,
@@ -18,12 +19,35 @@ use std::sync::Arc;
 pub(super) struct Background<'s> {
     system: &'s System,
     unsealed: Arc<Unsealed>,
+    shard: u8,
+    lock: Option<Lock>,
 }
 
 impl<'s> Background<'s> {
-    /// `None` on a sealed vault.
+    /// For what is a node's own, or somebody asked for. `None` on a sealed vault.
     pub(super) fn start(system: &'s System) -> Option<Self> {
-        Some(Self { system, unsealed: system.unsealed()? })
+        Some(Self { system, unsealed: system.unsealed()?, shard: 0, lock: None })
+    }
+
+    /// For a shard of what the nodes share: it changes something only while this node has the lock.
+    pub(super) fn share(system: &'s System, shard: u8, lock: Lock) -> Option<Self> {
+        Some(Self { shard, lock: Some(lock), ..Self::start(system)? })
+    }
+
+    /// Which part of the work this is.
+    pub(super) fn shard(&self) -> u8 {
+        self.shard
+    }
+
+    pub(super) fn system(&self) -> &System {
+        self.system
+    }
+
+    /// Gives the lock back, if it was taken.
+    pub(super) async fn end(self) {
+        if let Some(lock) = &self.lock {
+            lock.release(self.system).await;
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -101,7 +125,8 @@ impl<'s> Background<'s> {
         Ok((key, Op::Put(sealed)))
     }
 
-    /// Commits with a record. Somebody else's change in between is no failure: the next activation looks again.
+    /// Commits with a record. Somebody else's change in between is no failure, nor is another node at the same work: the
+    /// next activation looks again.
     pub(super) async fn submit(&self, operation: &str, path: &str, ops: Vec<(Key, Op)>) -> Result<(), Error> {
         self.try_submit(operation, path, ops).await.map(|_| ())
     }
@@ -111,8 +136,14 @@ impl<'s> Background<'s> {
         &self,
         operation: &str,
         path: &str,
-        ops: Vec<(Key, Op)>,
+        mut ops: Vec<(Key, Op)>,
     ) -> Result<bool, Error> {
+        if let Some(lock) = &self.lock {
+            let node = self.unsealed.lane().boot();
+            let guard = lock.guard(self.system, self.unsealed.barrier(), node).await?;
+            let Some(guard) = guard else { return Ok(false) };
+            ops.push(guard);
+        }
         let columns = Columns {
             timestamp: self.now(),
             operation: operation.to_owned(),

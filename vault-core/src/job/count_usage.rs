@@ -1,7 +1,7 @@
 //! Counts tokens and leases now and then, for metrics: what a node knew of its own changes would not tell of others'. Where
 //! there are more than a node should read for that, there is no count.
 
-use super::{Job, background::Background};
+use super::{Job, Work, background::Background};
 use crate::{
     error::Error,
     limits::{LEASES_SCANNED_MAX, SCAN_ENTRIES_MAX},
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(super) const JOB: Job = Job {
     name: "count-usage",
     every: Duration::from_secs(600),
-    activate: |system| Box::pin(activate(system)),
+    work: Work::Own(|system| Box::pin(activate(system))),
 };
 
 const PREFIX: &str = "ns/0/token/";

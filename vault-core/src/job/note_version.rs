@@ -1,26 +1,25 @@
 //! Notes a version of the product when it serves for the first time, for `sys/version-history`.
 
-use super::{Job, background::Background};
+use super::{Job, Work, background::Background};
 use crate::{
     error::Error,
     limits::EXPIRE_PAGE,
     store::{Key, Op},
-    system::{System, VERSION_PREFIX, Version},
+    system::{VERSION_PREFIX, Version},
 };
 use std::time::Duration;
 
 pub(super) const JOB: Job = Job {
     name: "note-version",
     every: Duration::from_secs(60),
-    activate: |system| Box::pin(activate(system)),
+    work: Work::Shared { shards: 1, activate: |background| Box::pin(activate(background)) },
 };
 
 /// The scope of the mount `sys/`.
 const SCOPE: &str = "ns/0/m/system/";
 
-async fn activate(system: &System) -> Result<(), Error> {
-    let Some(background) = Background::start(system) else { return Ok(()) };
-    let version = &system.settings().version;
+async fn activate(background: &Background<'_>) -> Result<(), Error> {
+    let version = &background.system().settings().version;
     let prefix = format!("{SCOPE}{VERSION_PREFIX}");
     let name = format!("{prefix}{version}");
     if background.entry(&name).await?.is_some() {

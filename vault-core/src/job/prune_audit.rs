@@ -2,7 +2,7 @@
 //! two steps: the new floor is committed with a record and signed by the next checkpoint; only what lies below a
 //! *signed* floor goes. So the log verifies at every instant in between.
 
-use super::{Job, background::Background};
+use super::{Job, Work, background::Background};
 use crate::{
     audit::{
         Checkpoint, FLOORS_KEY,
@@ -20,15 +20,28 @@ use std::time::Duration;
 pub(super) const JOB: Job = Job {
     name: "prune-audit",
     every: Duration::from_secs(600),
-    activate: |system| Box::pin(async move { once(system).await.map(|_| ()) }),
+    work: Work::Shared {
+        shards: 1,
+        activate: |background| Box::pin(async { prune(background).await.map(|_| ()) }),
+    },
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// One bounded piece of the work; says how many records went.
+/// One bounded piece of the work, because somebody asked for it; says how many records went.
 pub(crate) async fn once(system: &System) -> Result<u64, Error> {
+    match Background::start(system) {
+        Some(background) => prune(&background).await,
+        None => Ok(0),
+    }
+}
+
+async fn prune(background: &Background<'_>) -> Result<u64, Error> {
+    let system = background.system();
     let days = system.settings().audit_ttl_days;
-    let Some(background) = Background::start(system).filter(|_| days > 0) else { return Ok(0) };
+    if days == 0 {
+        return Ok(0);
+    }
     let backend = system.backend();
     let newest = checkpoint::newest(&*backend, 0).await.map_err(store_error)?;
     let Some((number, entry)) = newest else { return Ok(0) };
@@ -40,7 +53,7 @@ pub(crate) async fn once(system: &System) -> Result<u64, Error> {
         removed += backend.prune(floor.chain, floor.seq + 1, PRUNE_ROWS).await.map_err(store_error)?;
     }
     let cutoff = Timestamp(background.now().0.saturating_sub(DAY.as_micros() as u64 * u64::from(days)));
-    raise_floors(&background, &*backend, &public, number, cutoff).await?;
+    raise_floors(background, &*backend, &public, number, cutoff).await?;
     Ok(removed)
 }
 

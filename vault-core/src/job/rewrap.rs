@@ -2,19 +2,21 @@
 //! old term comes out of use some time after a rotation. Where the work stands is an entry of its own: a restart goes
 //! on, and a vault whose terms did not change costs one read.
 
-use super::{Job, background::Background};
+use super::{Job, Work, background::Background};
 use crate::{
     barrier::rewrap_page,
     error::Error,
     limits::{REWRAP_ENTRIES, REWRAP_PAGES},
     store::{Key, Op},
-    system::System,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-pub(super) const JOB: Job =
-    Job { name: "rewrap", every: Duration::from_secs(10), activate: |system| Box::pin(activate(system)) };
+pub(super) const JOB: Job = Job {
+    name: "rewrap",
+    every: Duration::from_secs(10),
+    work: Work::Shared { shards: 1, activate: |background| Box::pin(activate(background)) },
+};
 
 const STATE_KEY: &str = "job/rewrap";
 
@@ -30,8 +32,7 @@ struct State {
     done: bool,
 }
 
-async fn activate(system: &System) -> Result<(), Error> {
-    let Some(background) = Background::start(system) else { return Ok(()) };
+async fn activate(background: &Background<'_>) -> Result<(), Error> {
     let read = background.document::<State>(STATE_KEY).await?;
     let term = background.term();
     let fresh = State { format: 1, term, after: String::new(), done: term == 1 };

@@ -1,12 +1,12 @@
 //! Removes what stood below mounts that were disabled. Nothing leads there any more, and nothing can be written there:
 //! every write is held to its lane's epoch, which the disabling replaced. The tombstone goes last.
 
-use super::{Job, background::Background};
+use super::{Job, Work, background::Background};
 use crate::{
     error::Error,
     limits::{EXPIRE_PAGE, SWEEP_PAGES},
     store::{Entry, Key, Op},
-    system::{System, UNMOUNTED_PREFIX},
+    system::UNMOUNTED_PREFIX,
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(super) const JOB: Job = Job {
     name: "sweep-mounts",
     every: Duration::from_secs(5),
-    activate: |system| Box::pin(activate(system)),
+    work: Work::Shared { shards: 1, activate: |background| Box::pin(activate(background)) },
 };
 
 /// What is left of a mount (format 1); its id is in the key.
@@ -24,10 +24,9 @@ struct Unmounted {
     path: String,
 }
 
-async fn activate(system: &System) -> Result<(), Error> {
-    let Some(background) = Background::start(system) else { return Ok(()) };
+async fn activate(background: &Background<'_>) -> Result<(), Error> {
     for tombstone in background.page(UNMOUNTED_PREFIX, EXPIRE_PAGE).await? {
-        sweep(&background, &tombstone).await?;
+        sweep(background, &tombstone).await?;
     }
     Ok(())
 }

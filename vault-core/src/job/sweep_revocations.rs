@@ -2,12 +2,12 @@
 //! No new token can come behind it: the newer ones are not its business. Swept, it stays for the batch tokens that it
 //! ends, and goes when the last of them has ended by itself.
 
-use super::{Job, background::Background, expire_tokens::removal};
+use super::{Job, Work, background::Background, expire_tokens::removal};
 use crate::{
     error::Error,
     limits::{EXPIRE_PAGE, REVOCATIONS_KEPT_MAX, SCAN_ENTRIES_MAX, SWEEP_PAGES},
     store::{Entry, Key, Op},
-    system::{NEWEST_KEY, Newest, REVOCATION_PREFIX, Revocation, System, parse_revocation},
+    system::{NEWEST_KEY, Newest, REVOCATION_PREFIX, Revocation, parse_revocation},
     token::Token,
 };
 use std::time::Duration;
@@ -15,15 +15,14 @@ use std::time::Duration;
 pub(super) const JOB: Job = Job {
     name: "sweep-revocations",
     every: Duration::from_secs(5),
-    activate: |system| Box::pin(activate(system)),
+    work: Work::Shared { shards: 1, activate: |background| Box::pin(activate(background)) },
 };
 
 /// Each token that goes takes three changes; together they stay below what one commit may change.
 const TOKENS: usize = EXPIRE_PAGE / 2;
 const TOKEN_PREFIX: &str = "ns/0/token/";
 
-async fn activate(system: &System) -> Result<(), Error> {
-    let Some(background) = Background::start(system) else { return Ok(()) };
+async fn activate(background: &Background<'_>) -> Result<(), Error> {
     let mut kept = Vec::new();
     for tombstone in background.page_after(REVOCATION_PREFIX, "", SCAN_ENTRIES_MAX).await? {
         let revocation = background.open(&tombstone, |bytes| parse_revocation(bytes).ok())?;
@@ -32,12 +31,12 @@ async fn activate(system: &System) -> Result<(), Error> {
             continue;
         }
         for _ in 0..SWEEP_PAGES {
-            if !sweep(&background, &tombstone.key).await? {
+            if !sweep(background, &tombstone.key).await? {
                 break;
             }
         }
     }
-    forget(&background, kept).await
+    forget(background, kept).await
 }
 
 /// Removes what no batch token is old enough for, and raises the floor where too many are kept. Nodes that still know a

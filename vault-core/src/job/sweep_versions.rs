@@ -1,26 +1,24 @@
 //! Removes what is left of secrets that had more versions than one commit may remove. No name leads to them any more;
 //! this frees the room, and makes "removed" true in the store as well.
 
-use super::{Job, background::Background};
+use super::{Job, Work, background::Background};
 use crate::{
     engine::Mount,
     error::Error,
     limits::EXPIRE_PAGE,
     store::{Key, Op},
-    system::System,
 };
 use std::time::Duration;
 
 pub(super) const JOB: Job = Job {
     name: "sweep-versions",
     every: Duration::from_secs(30),
-    activate: |system| Box::pin(activate(system)),
+    work: Work::Shared { shards: 1, activate: |background| Box::pin(activate(background)) },
 };
 
-async fn activate(system: &System) -> Result<(), Error> {
-    let Some(background) = Background::start(system) else { return Ok(()) };
-    for mount in system.mounts().await?.iter().filter(|mount| mount.kind == "kv") {
-        sweep(&background, mount).await?;
+async fn activate(background: &Background<'_>) -> Result<(), Error> {
+    for mount in background.system().mounts().await?.iter().filter(|mount| mount.kind == "kv") {
+        sweep(background, mount).await?;
     }
     Ok(())
 }
@@ -36,7 +34,9 @@ async fn sweep(background: &Background<'_>, mount: &Mount) -> Result<(), Error> 
         if ops.is_empty() {
             ops.push((tombstone.key, Op::Remove(tombstone.rev)));
         }
-        background.submit("sweep", &mount.path, ops).await?;
+        if !background.try_submit("sweep", &mount.path, ops).await? {
+            break; // Another node is at it.
+        }
     }
     Ok(())
 }

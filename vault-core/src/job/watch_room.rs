@@ -1,12 +1,15 @@
 //! Watches the room on the store's disk. Every request writes a record, so a full disk stops everything: an operator
 //! must hear of it while there is time. Below the watermark it is logged, recorded, and seen in `sys/health`.
 
-use super::{Job, background::Background};
+use super::{Job, Work, background::Background};
 use crate::{cx::store_error, error::Error, store::Room, system::System};
 use std::time::Duration;
 
-pub(super) const JOB: Job =
-    Job { name: "watch-room", every: Duration::from_secs(30), activate: |system| Box::pin(once(system)) };
+pub(super) const JOB: Job = Job {
+    name: "watch-room",
+    every: Duration::from_secs(30),
+    work: Work::Own(|system| Box::pin(once(system))),
+};
 
 async fn once(system: &System) -> Result<(), Error> {
     let Some(room) = system.backend().room().await.map_err(store_error)? else { return Ok(()) };

@@ -224,7 +224,7 @@ impl System {
         BootId::make(&**self.host())
     }
 
-    pub(super) fn make_rev(&self) -> Rev {
+    pub(crate) fn make_rev(&self) -> Rev {
         Rev::make(&**self.host())
     }
 

@@ -4,7 +4,7 @@
 use super::{
     System, Unsealed,
     init::key,
-    roster::{Found, Moment, NODE_PREFIX, NodeRecord, Roster, Seen},
+    roster::{Clock, Found, Moment, NODE_PREFIX, NodeRecord, Roster, Seen},
 };
 use crate::{
     barrier::Fault,
@@ -28,7 +28,7 @@ pub(crate) struct Member {
     pub(crate) stale: bool,
     /// How far its clock is ahead of the teller's, as far as that is certain; less than 0 = behind.
     pub(crate) ahead_micros: i64,
-    /// Is that too far.
+    /// Is that too far; of the teller itself: does it take no shared work for its clock.
     pub(crate) degraded: bool,
 }
 
@@ -54,26 +54,35 @@ impl System {
         Ok(())
     }
 
+    /// May this node do what the nodes share? Not before it has judged the others' clocks, and not with a clock that is
+    /// off: it would end what has time left.
+    pub(crate) async fn may_share_work(&self) -> Result<bool, Error> {
+        if !self.0.roster.lock().await.has_looked() {
+            self.beat().await?;
+        }
+        Ok(self.0.roster.lock().await.clock(self.moment()) == Clock::Trusted)
+    }
+
     /// Every node, this one first.
     pub(crate) async fn members(&self) -> Result<Vec<Member>, Error> {
         let mut roster = self.0.roster.lock().await;
         let unsealed = self.unsealed().ok_or_else(Error::sealed)?;
         self.look(&mut roster, &unsealed).await?;
-        let monotonic = self.host().monotonic();
+        let at = self.moment();
         let own = Member {
             boot: unsealed.lane().boot(),
             record: self.own_record(&roster),
             is_self: true,
             stale: false,
             ahead_micros: 0,
-            degraded: false,
+            degraded: roster.clock(at) == Clock::Outvoted,
         };
         let other = |(boot, seen): (&BootId, &Seen)| {
             Some(Member {
                 boot: *boot,
                 record: seen.record.clone()?,
                 is_self: false,
-                stale: seen.is_stale(monotonic),
+                stale: seen.is_stale(at.monotonic),
                 ahead_micros: seen.ahead_micros,
                 degraded: seen.is_skewed(),
             })
@@ -91,7 +100,7 @@ impl System {
             .filter_map(|entry| Some((boot_of(&entry.key).filter(|boot| *boot != own)?, entry)))
             .map(|(boot, entry)| read(unsealed, boot, entry))
             .collect();
-        let at = Moment { now: self.host().now(), monotonic: self.host().monotonic() };
+        let at = self.moment();
         for boot in roster.look(began, at, found?) {
             if let Some(seen) = roster.others.get(&boot) {
                 warn_of_clock(boot, seen);
@@ -99,6 +108,10 @@ impl System {
         }
         self.set_clock_skewed(roster.is_skewed(at.monotonic));
         Ok(())
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { now: self.host().now(), monotonic: self.host().monotonic() }
     }
 
     async fn renew(&self, roster: &mut Roster, unsealed: &Unsealed) -> Result<(), Error> {
@@ -153,9 +166,18 @@ impl System {
     async fn commit(&self, key: Key, op: Op) -> Result<(), Error> {
         let mut batch = Batch::new(self.make_rev());
         batch.stage(key, op).map_err(Error::internal)?;
-        match self.backend().commit(&batch).await {
-            Ok(()) | Err(CommitError::Conflict { .. }) => Ok(()),
-            Err(source) => Err(Error::unavailable("the record of a node was not stored").with_source(source)),
+        self.commit_aside(&batch).await.map(|_| ())
+    }
+
+    /// Commits what decides nothing and so has no record. `false`: somebody else was first.
+    pub(crate) async fn commit_aside(&self, batch: &Batch) -> Result<bool, Error> {
+        match self.backend().commit(batch).await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Conflict { .. }) => Ok(false),
+            Err(source) => {
+                Err(Error::unavailable("the store did not take what a node says of itself")
+                    .with_source(source))
+            }
         }
     }
 }

@@ -59,6 +59,19 @@ pub(super) struct Seen {
     since: Duration,
     /// How far its clock is ahead of ours in microseconds, as far as that is certain.
     pub(super) ahead_micros: i64,
+    /// Is its clock known: was a record seen whose time of writing is bounded, or whose time is wrong in any case.
+    judged: bool,
+}
+
+/// What a node thinks of its own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// A node that may be alive has not been judged yet.
+    Unjudged,
+    /// More nodes agree with it, this one counted, than differ.
+    Trusted,
+    /// As many differ, or more.
+    Outvoted,
 }
 
 impl Seen {
@@ -81,6 +94,8 @@ pub(super) struct Roster {
     pub(super) others: BTreeMap<BootId, Seen>,
     /// When the last look began.
     looked: Option<Duration>,
+    /// When it was over.
+    seen: Moment,
     /// The last record of this node: under which id, when, and how long the store took.
     wrote: Option<(BootId, Duration, Duration)>,
     load: Option<Load>,
@@ -103,6 +118,7 @@ impl Roster {
             let passed = at.monotonic.saturating_sub(before);
             Timestamp(at.now.0.saturating_sub(micros(passed)))
         });
+        self.seen = at;
         let before = std::mem::take(&mut self.others);
         let mut changed = Vec::new();
         for Found { boot, rev, record } in found {
@@ -111,7 +127,8 @@ impl Roster {
                 Some(old) if old.rev == rev => old.clone(),
                 _ => {
                     let ahead_micros = record.as_ref().map_or(0, |record| ahead(record.beat, floor, at.now));
-                    Seen { rev, record, since: at.monotonic, ahead_micros }
+                    let judged = floor.is_some() || ahead_micros != 0;
+                    Seen { rev, record, since: at.monotonic, ahead_micros, judged }
                 }
             };
             if old.is_some_and(Seen::is_skewed) != seen.is_skewed() {
@@ -124,7 +141,7 @@ impl Roster {
 
     /// Is it time to renew the record of this node. Nobody waits for that of a node that is alone, and a disk may sleep.
     pub(super) fn is_due(&self, own: BootId, monotonic: Duration) -> bool {
-        let alone = self.others.values().all(|seen| seen.is_stale(monotonic));
+        let alone = self.living(monotonic).next().is_none();
         let every = if alone { HEARTBEAT_ALONE } else { HEARTBEAT };
         match self.wrote {
             // The job that asks runs once a heartbeat, and never exactly.
@@ -170,7 +187,34 @@ impl Roster {
 
     /// Does the clock of a living node differ from this one's.
     pub(super) fn is_skewed(&self, monotonic: Duration) -> bool {
-        self.others.values().any(|seen| seen.is_skewed() && !seen.is_stale(monotonic))
+        self.living(monotonic).any(Seen::is_skewed)
+    }
+
+    /// Whether this node's own clock is to be believed, by the clocks of those that live. Of two that differ neither is.
+    pub(super) fn clock(&self, at: Moment) -> Clock {
+        let known = || self.living(at.monotonic).filter(|seen| seen.record.is_some());
+        if !self.has_looked() || self.has_jumped(at) || known().any(|seen| !seen.judged) {
+            return Clock::Unjudged;
+        }
+        let differ = known().filter(|seen| seen.is_skewed()).count();
+        let agree = known().count() - differ + 1;
+        if agree > differ { Clock::Trusted } else { Clock::Outvoted }
+    }
+
+    /// Was this node's clock set since it last looked at the others' clocks.
+    fn has_jumped(&self, at: Moment) -> bool {
+        let passed = micros(at.monotonic.saturating_sub(self.seen.monotonic));
+        let off = at.now.0.abs_diff(self.seen.now.0.saturating_add(passed));
+        Duration::from_micros(off) > CLOCK_SKEW_MAX
+    }
+
+    /// Has this node looked at the others at all.
+    pub(super) fn has_looked(&self) -> bool {
+        self.looked.is_some()
+    }
+
+    fn living(&self, monotonic: Duration) -> impl Iterator<Item = &Seen> {
+        self.others.values().filter(move |seen| !seen.is_stale(monotonic))
     }
 }
 
@@ -303,6 +347,42 @@ mod tests {
         assert_eq!(roster.forgotten(OWN, seconds(0)), [(OTHER, Rev([1; 16]))]);
         roster.wrote(OWN, seconds(0), seconds(0));
         assert_eq!(roster.forgotten(OWN, seconds(0)), []);
+    }
+
+    #[test]
+    fn the_majority_of_clocks_is_believed() {
+        // Others by how far their clocks are ahead, in seconds; each is judged in the second look.
+        let at = |at: u64| Moment { now: Timestamp((1_000 + at) * SECOND), monotonic: seconds(at) };
+        let check = |ahead: &[i64], expect: Clock| {
+            let mut roster = Roster::default();
+            assert_eq!(roster.clock(at(0)), Clock::Unjudged, "nobody was looked at");
+            let mut look = |at: u64, rev: u8| {
+                let found = ahead.iter().zip(1..).map(|(ahead, boot)| {
+                    let beat = Timestamp((1_000 + at).saturating_add_signed(*ahead) * SECOND);
+                    let record = Some(NodeRecord { beat, ..NodeRecord::default() });
+                    Found { boot: BootId([boot; 16]), rev: Rev([rev; 16]), record }
+                });
+                let moment = Moment { now: Timestamp((1_000 + at) * SECOND), monotonic: seconds(at) };
+                roster.look(seconds(at), moment, found.collect());
+                roster.clock(moment)
+            };
+            let first = look(10, 1);
+            // Who is behind may as well have written long ago.
+            assert_eq!(first == Clock::Unjudged, ahead.iter().any(|ahead| *ahead <= 0), "{ahead:?}");
+            assert_eq!(look(20, 2), expect, "{ahead:?}");
+            let jumped = Moment { now: at(27).now, ..at(21) };
+            assert_eq!(roster.clock(jumped), Clock::Unjudged, "{ahead:?}: it was set meanwhile");
+            assert_eq!(roster.clock(at(80)), Clock::Trusted, "{ahead:?}: all are silent");
+        };
+        check(&[], Clock::Trusted);
+        check(&[0], Clock::Trusted);
+        check(&[30], Clock::Outvoted);
+        check(&[-30], Clock::Outvoted);
+        check(&[0, 30], Clock::Trusted);
+        check(&[-30, -30], Clock::Outvoted);
+        check(&[-30, 30], Clock::Outvoted);
+        check(&[0, 30, 30], Clock::Outvoted);
+        check(&[0, 0, 30, 30], Clock::Trusted);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::Seed;
 use crate::{host::Host, id::Timestamp};
 use futures::{FutureExt, channel::oneshot, future::BoxFuture};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     future::Future,
     sync::{
@@ -38,6 +38,8 @@ struct State {
     clock: Duration,
     tasks: BTreeMap<u64, Task>,
     timers: BTreeMap<(Duration, u64), oneshot::Sender<()>>,
+    /// Nodes none of whose tasks goes on.
+    paused: BTreeSet<u32>,
     next: u64,
 }
 
@@ -60,8 +62,8 @@ impl World {
     /// An empty world whose schedule follows from `seed`.
     pub fn new(seed: u64) -> Self {
         let seed = Seed::new(seed);
-        let (tasks, timers) = (BTreeMap::new(), BTreeMap::new());
-        Self(Arc::new(Mutex::new(State { seed, clock: Duration::ZERO, tasks, timers, next: 0 })))
+        let (tasks, timers, paused) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self(Arc::new(Mutex::new(State { seed, clock: Duration::ZERO, tasks, timers, paused, next: 0 })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -83,6 +85,16 @@ impl World {
             .map(|(_, task)| task)
             .collect();
         drop(killed); // Outside the lock: what is dropped may wake others.
+    }
+
+    /// Stops every task of a node where it stands, as SIGSTOP does, until [`World::resume`]. Time goes on.
+    pub fn pause(&self, host: &SimHost) {
+        self.state().paused.insert(host.node);
+    }
+
+    /// Lets a paused node go on.
+    pub fn resume(&self, host: &SimHost) {
+        self.state().paused.remove(&host.node);
     }
 
     /// How many tasks of a node have not ended.
@@ -128,7 +140,10 @@ impl State {
     }
 
     fn choose(&mut self) -> Option<(u64, Task)> {
-        let runnable = |(id, task): (&u64, &Task)| task.ready.0.load(Ordering::Acquire).then_some(*id);
+        let runnable = |(id, task): (&u64, &Task)| {
+            let runs = !self.paused.contains(&task.node) && task.ready.0.load(Ordering::Acquire);
+            runs.then_some(*id)
+        };
         let ids: Vec<u64> = self.tasks.iter().filter_map(runnable).collect();
         let id = (!ids.is_empty()).then(|| *self.seed.pick(&ids))?;
         self.tasks.remove(&id).map(|task| (id, task))

@@ -5,6 +5,7 @@
 mod devices;
 mod headers;
 mod house;
+mod jobs;
 mod leases;
 mod mounts;
 mod node;
