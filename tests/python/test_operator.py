@@ -128,9 +128,13 @@ options = { version = "2" }
 path = "token"
 type = "token"
 
+[[policies]]
+name = "app-read"
+text = 'path "secret/data/app/*" { capabilities = ["read"] }'
+
 [[tokens]]
 display_name = "app"
-policies = ["default"]
+policies = ["app-read"]
 period = "24h"
 file = "app.token"
 """
@@ -152,7 +156,7 @@ def bootstrap(tmp_path):
 
 def test_a_second_run_changes_nothing(bootstrap):
     code, printed = bootstrap()
-    assert code == 0 and printed.count("made") == 3 and printed.count("there already") == 1, printed
+    assert code == 0 and printed.count("made") == 4 and printed.count("there already") == 1, printed
     keys, token = bootstrap.folder / "keys.json", bootstrap.folder / "app.token"
     for file in (keys, token):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -161,7 +165,7 @@ def test_a_second_run_changes_nothing(bootstrap):
     assert kept["root_token"] not in printed and token.read_text() not in printed
     before = (keys.read_text(), token.read_text())
     code, printed = bootstrap()
-    assert code == 0 and "made" not in printed and printed.count("there already") == 4, printed
+    assert code == 0 and "made" not in printed and printed.count("there already") == 5, printed
     assert before == (keys.read_text(), token.read_text())
 
     keys.rename(bootstrap.folder / "safe.json")
@@ -180,6 +184,14 @@ def test_another_type_in_its_place_changes_nothing(bootstrap):
     assert code == 2 and "secret/ exists" in printed, printed
     code, printed = bootstrap(PLAN + '\n[[mounts]]\npath = "new"\ntype = "kv"\n')
     assert code == 0 and "new/" in printed and printed.count("made") == 1, "the failed run had not made it"
+
+
+def test_a_policy_that_was_changed_since_is_not_written_over(bootstrap):
+    assert bootstrap()[0] == 0
+    code, printed = bootstrap(PLAN.replace('"read"', '"read", "update"'))
+    assert code == 2 and "exists with another text" in printed, printed
+    code, printed = bootstrap(PLAN.replace('capabilities = ["read"]', 'capabilities = ["reed"]').replace("app-read", "app-reed"))
+    assert code == 2 and "reed" in printed, printed
 
 
 def test_an_interrupted_run_is_run_again(bootstrap):

@@ -29,6 +29,7 @@ mod error;
 mod kv;
 mod lease;
 mod mounts;
+mod policy;
 mod reply;
 mod secret_manager;
 mod snapshot;

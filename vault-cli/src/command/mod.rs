@@ -9,6 +9,7 @@ mod lease;
 mod login;
 mod operator;
 mod path_help;
+mod policy;
 mod print;
 mod secret;
 mod secrets;
@@ -65,6 +66,7 @@ const COMMANDS: &[Entry] = &[
     entry::<generic::List>(),
     entry::<generic::Scan>(),
     entry::<unwrap::Unwrap>(),
+    entry::<policy::Policy>(),
     entry::<token::Token>(),
     entry::<lease::Lease>(),
     entry::<secrets::Secrets>(),

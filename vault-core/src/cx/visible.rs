@@ -5,7 +5,7 @@ use super::Cx;
 use crate::{
     engine::{Mount, engine_of},
     error::Error,
-    policy::{Facts, Grants, Policies},
+    policy::{Facts, Grants, Policies, Question, Simulation},
     system::MountTable,
     token::Identity,
 };
@@ -70,6 +70,18 @@ impl Cx {
         let subject = |operation| at.and_then(|(mount, rest)| mount.subject(rest, operation));
         let facts = Facts { ttl: identity.lifetime(), ..self.facts };
         Ok(table.policies().rights(identity, path, &subject, facts))
+    }
+
+    /// What would be decided for somebody, and why.
+    pub(crate) fn simulate<'p>(
+        &'p self,
+        identity: &'p Identity,
+        question: Question<'_>,
+    ) -> Result<Simulation<'p>, Error> {
+        let table = self.table.as_deref().ok_or_else(Error::sealed)?;
+        let at = table.resolve(question.path);
+        let subject = at.and_then(|(mount, rest)| mount.subject(rest, question.operation));
+        Ok(table.policies().simulate(identity, &Question { subject, ..question }))
     }
 
     /// May somebody do anything at all below a mount.

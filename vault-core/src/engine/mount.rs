@@ -130,7 +130,7 @@ impl Mount {
     }
 
     /// The secret that a path below it is about, and what an operation does to it.
-    pub(crate) fn subject<'q>(&'q self, rest: &'q str, operation: Operation) -> Option<Subject<'q>> {
+    pub fn subject<'q>(&'q self, rest: &'q str, operation: Operation) -> Option<Subject<'q>> {
         let (secret, deed) = (engine_of(self)?.secrets?.subject)(operation, rest)?;
         Some(Subject { mount: self.path.trim_end_matches('/'), secret, deed })
     }

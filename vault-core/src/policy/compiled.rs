@@ -5,8 +5,8 @@ use super::{
     pattern::Pattern,
     rule::{self, Grant, Warnings},
     syntax::{self, Item, Value},
-    template::{self, Resolver},
     tree::Tree,
+    variable::{self, Resolver},
 };
 use crate::{
     id::Rev,
@@ -92,7 +92,7 @@ impl Policy {
     }
 
     fn add(&mut self, rule: rule::Rule) {
-        match template::is_template(&rule.pattern) {
+        match variable::is_template(&rule.pattern) {
             true => self.templates.push((rule.pattern, rule.grant)),
             false => self.paths.insert(Pattern::new(&rule.pattern), rule.grant),
         }
@@ -116,7 +116,7 @@ impl Policy {
 
     /// Rules whose paths depend on who asks, for who asks.
     pub(super) fn filled(&self, resolver: &dyn Resolver) -> Vec<(Pattern, &Grant)> {
-        let fill = |(text, grant)| Some((template::fill(text, resolver)?, grant));
+        let fill = |(text, grant)| Some((variable::fill(text, resolver)?, grant));
         self.templates.iter().filter_map(|(text, grant)| fill((text, grant))).collect()
     }
 
@@ -124,7 +124,7 @@ impl Policy {
     pub(super) fn may_deny(&self, resolver: &dyn Resolver, path: &str) -> Option<&Grant> {
         let denials = self.templates.iter().filter(|(_, grant)| grant.rights.denies());
         let covers =
-            |text: &str| template::widen(text, resolver).is_some_and(|pattern| pattern.matches(path));
+            |text: &str| variable::widen(text, resolver).is_some_and(|pattern| pattern.matches(path));
         denials.filter(|(text, _)| covers(text)).map(|(_, grant)| grant).next()
     }
 }

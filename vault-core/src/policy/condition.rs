@@ -130,6 +130,35 @@ impl Conditions {
         ])
     }
 
+    /// Each that there is, as a step: its name, whether it holds, and what it looked at.
+    pub(super) fn each(&self, facts: &Facts) -> Vec<(&'static str, Holds, String)> {
+        let mut each = Vec::new();
+        if self.asks_for_time() {
+            let at = facts.now.to_rfc3339();
+            each.push(("Time Restrictions", self.time_holds(facts), format!("it is {at}")));
+        }
+        if !self.blocks.is_empty() {
+            let from = facts
+                .address
+                .map_or("the address is not known".to_owned(), |address| format!("from {address}"));
+            each.push(("IP Restrictions", self.address_holds(facts), from));
+        }
+        if let Some(max) = self.max_ttl {
+            let ttl = facts.ttl.map_or("how long the token lives is not known".to_owned(), |ttl| {
+                format!("the token lives {}s, at most {}s are allowed", ttl.as_secs(), max.as_secs())
+            });
+            each.push(("TTL Restrictions", self.ttl_holds(facts), ttl));
+        }
+        if self.mtls {
+            each.push((
+                "Client Certificate",
+                self.mtls_holds(facts),
+                "a verified certificate is asked for".to_owned(),
+            ));
+        }
+        each
+    }
+
     fn time_holds(&self, facts: &Facts) -> Holds {
         if !self.asks_for_time() {
             return Holds::Yes;

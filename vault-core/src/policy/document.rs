@@ -71,7 +71,7 @@ pub(super) struct Document {
     odd: Vec<String>,
     mounts: Vec<String>,
     deeds: Vec<Deed>,
-    conditions: Conditions,
+    pub(super) conditions: Conditions,
     pub(super) denies: bool,
     pub(super) label: Box<str>,
 }
@@ -151,7 +151,7 @@ impl Document {
 
     /// Does it speak of this deed on this secret. What denies is read as widely as it can be meant: `certs/*` then
     /// covers `certs/example.com` too, although a dot is a slash.
-    fn covers(&self, subject: &Subject<'_>) -> bool {
+    pub(super) fn covers(&self, subject: &Subject<'_>) -> bool {
         if !self.deeds.contains(&subject.deed) || !self.mounts.iter().any(|mount| mount == subject.mount) {
             return false;
         }

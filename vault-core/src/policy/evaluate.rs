@@ -13,7 +13,7 @@ use super::{
     parameters::{self, Parameters},
     pattern::Pattern,
     rule::Grant,
-    template::NoEntities,
+    variable::NoEntities,
 };
 use crate::{Operation, token::Identity};
 use serde_json::{Map, Value};
@@ -214,7 +214,10 @@ impl Policies {
         Decision { allowed: false, sudo: false, reason }
     }
 
-    fn documents<'p>(&'p self, identity: &'p Identity) -> impl Iterator<Item = &'p Document> + Clone {
+    pub(super) fn documents<'p>(
+        &'p self,
+        identity: &'p Identity,
+    ) -> impl Iterator<Item = &'p Document> + Clone {
         self.of(identity).filter_map(|policy| policy.document.as_ref())
     }
 
@@ -227,6 +230,16 @@ impl Policies {
             }
             _ => chosen,
         }
+    }
+
+    /// The same, one by one, for who asks why.
+    pub(super) fn grants_at<'p>(
+        &'p self,
+        identity: &'p Identity,
+        operation: Operation,
+        path: &str,
+    ) -> Vec<&'p Grant> {
+        self.chosen(identity, operation, path).iter().collect()
     }
 
     fn chosen_at<'p>(&'p self, identity: &'p Identity, path: &str) -> Chosen<'p> {

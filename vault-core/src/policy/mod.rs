@@ -5,11 +5,12 @@
 //! | file | what it is |
 //! |---|---|
 //! | `syntax` | from text to a tree: HCL 1 and JSON |
-//! | `rule`, `parameters`, `condition`, `template` | Vault's rules on paths, with what narrows them |
+//! | `rule`, `parameters`, `condition`, `variable` | Vault's rules on paths, with what narrows them |
 //! | `document` | the second seed's documents on secrets |
 //! | `pattern`, `tree` | which pattern matches a path most exactly, one at a time and all at once |
 //! | `compiled`, `set`, `built_in` | one policy, all of them, those that every vault has |
-//! | `evaluate` | the decision, and why |
+//! | `evaluate`, `simulate` | the decision, and why |
+//! | `templates` | documents to begin with |
 
 mod built_in;
 mod capability;
@@ -21,9 +22,11 @@ mod parameters;
 mod pattern;
 mod rule;
 mod set;
+mod simulate;
 mod syntax;
-mod template;
+pub mod templates;
 mod tree;
+mod variable;
 
 pub use built_in::is_fixed;
 pub use capability::{Capability, Grants};
@@ -33,7 +36,8 @@ pub use document::{Deed, Subject};
 pub use evaluate::{Decision, Question, Reason};
 pub use set::Policies;
 pub(crate) use set::{POLICY_FORMAT, StoredPolicy};
-pub use template::{NoEntities, Resolver};
+pub use simulate::{Simulation, Step};
+pub use variable::{NoEntities, Resolver};
 
 /// The identity and policy that serve the first seed's interface.
 pub const SECRET_MANAGER: &str = "secret-manager";

@@ -6,7 +6,7 @@ use super::{
     condition::Conditions,
     parameters::Parameters,
     syntax::{Item, Value},
-    template,
+    variable,
 };
 
 /// What a rule grants or refuses, and when.
@@ -90,7 +90,7 @@ fn rule(
 }
 
 fn check_pattern(pattern: &str, warnings: &mut Warnings) -> Result<(), String> {
-    template::check(pattern)?;
+    variable::check(pattern)?;
     if pattern.contains("+*") {
         return Err("'+*' is no wildcard; '+' stands for one segment, '*' at the end for any rest".to_owned());
     }

@@ -275,3 +275,96 @@ fn sudo_on_the_path_makes_what_others_may_not() {
         check("", json!({ "policies": ["maker"] }), None).await;
     });
 }
+
+#[test]
+fn the_simulator_tells_what_the_door_would_do() {
+    House::run(async |house| {
+        house.write("secret/data/app/x", secret()).await;
+        let text = r#"path "secret/data/app/*" { capabilities = ["read"] conditions { ip_ranges = ["10.0.0.0/8"] } }"#;
+        let near = holder(&house, &[("near", text)]).await;
+        let check = async |fields: Value, allowed: bool, last: &str| {
+            let told = house.write("sys/policies/simulate", fields.clone()).await;
+            assert_eq!(told["allowed"], allowed, "{fields} {told}");
+            assert_eq!(told["result"], if allowed { "allow" } else { "deny" });
+            let step = told["steps"].as_array().unwrap().last().unwrap().clone();
+            assert_eq!((step["step"].as_str(), step["result"] == "pass"), (Some(last), allowed), "{told}");
+        };
+        let ask = |more: Value| {
+            let mut fields = json!({ "policies": ["near"], "path": "secret/data/app/x" });
+            more.as_object().unwrap().iter().for_each(|(name, value)| fields[name] = value.clone());
+            fields
+        };
+        check(ask(json!({ "ip_address": "10.0.0.1" })), true, "IP Restrictions").await;
+        check(ask(json!({ "ip_address": "192.0.2.1" })), false, "IP Restrictions").await;
+        check(ask(json!({})), false, "IP Restrictions").await;
+        check(ask(json!({ "operation": "delete" })), false, "Operation Allowed").await;
+        check(ask(json!({ "path": "secret/data/other" })), false, "Secret Path Match").await;
+        check(ask(json!({ "policies": ["none"] })), false, "Entity Binding").await;
+        check(
+            json!({ "policies": ["near"], "secret_path": "app.x", "ip_address": "10.0.0.1" }),
+            true,
+            "IP Restrictions",
+        )
+        .await;
+        let accessor = near.read("auth/token/lookup-self").await["accessor"].clone();
+        check(
+            json!({ "accessor": accessor, "path": "secret/data/app/x", "ip_address": "10.0.0.1" }),
+            true,
+            "IP Restrictions",
+        )
+        .await;
+        for wrong in [
+            json!({ "path": "a" }),
+            json!({ "policies": ["near"] }),
+            ask(json!({ "operation": "sudo" })),
+            ask(json!({ "ip_address": "ten" })),
+            ask(json!({ "timestamp": "noon" })),
+            json!({ "accessor": "none", "path": "a" }),
+        ] {
+            let kind = house.kind(Operation::Write, "sys/policies/simulate", wrong.clone()).await;
+            assert_eq!(kind, Some(ErrorKind::Invalid), "{wrong}");
+        }
+        let denied = near.kind(Operation::Write, "sys/policies/simulate", ask(json!({}))).await;
+        assert_eq!(denied, Some(ErrorKind::Denied));
+    });
+}
+
+#[test]
+fn templates_become_policies() {
+    House::run(async |house| {
+        let names = house.ask(Operation::List, "sys/policies/templates", Value::Null).await.unwrap();
+        assert!(keys(&names).as_array().unwrap().len() >= 9);
+        let fields = json!({ "policy": "Office", "allowed_secrets": ["app.**"], "time_of_day": "00:00-23:59",
+                             "days_of_week": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "entity_bindings": [] });
+        let preview = house.write("sys/policies/templates/business_hours/preview", fields.clone()).await;
+        let text = preview["policies"]["office"].as_str().unwrap().to_owned();
+        assert_eq!(
+            house.kind(Operation::Read, "sys/policies/acl/office", Value::Null).await,
+            Some(ErrorKind::NotFound)
+        );
+        let made = house.write("sys/policies/templates/business_hours", fields).await;
+        assert_eq!(made["policies"], json!(["office"]));
+        assert_eq!(house.read("sys/policies/acl/office").await["policy"], text);
+        let pair = json!({ "application": "web", "environment": "prod" });
+        let made = house.write("sys/policies/templates/application", pair).await;
+        assert_eq!(made["policies"], json!(["web-prod-app-read", "web-prod-app-readwrite"]));
+        house.write("secret/data/prod/web/app/db", secret()).await;
+        let reader = house.with_token(&house.make_token(json!({ "policies": ["web-prod-app-read"] })).await);
+        let read = async |path: &str| reader.kind(Operation::Read, path, Value::Null).await;
+        assert_eq!(read("secret/data/prod/web/app/db").await, None);
+        assert_eq!(read("secret/data/prod/web/other").await, Some(ErrorKind::Denied));
+        let refused = async |path: &str, fields: Value, expect: ErrorKind| {
+            assert_eq!(house.kind(Operation::Write, path, fields).await, Some(expect), "{path}");
+        };
+        refused("sys/policies/templates/none", json!({}), ErrorKind::NotFound).await;
+        refused("sys/policies/templates/time_limited", json!({}), ErrorKind::Invalid).await;
+        refused(
+            "sys/policies/templates/read_only",
+            json!({ "ip_ranges": ["10.0.0.0/8"] }),
+            ErrorKind::Invalid,
+        )
+        .await;
+        refused("sys/policies/templates/ip_restricted", json!({ "ip_ranges": ["ten"] }), ErrorKind::Invalid)
+            .await;
+    });
+}

@@ -55,7 +55,7 @@ pub(super) async fn resultant_acl(cx: &mut Cx) -> Result<Reply, Error> {
 }
 
 /// Who holds the token, if it is good.
-async fn holder_of(cx: &mut Cx, hash: &str) -> Result<Option<Identity>, Error> {
+pub(super) async fn holder_of(cx: &mut Cx, hash: &str) -> Result<Option<Identity>, Error> {
     let Some(document) = cx.root_document(&format!("token/{hash}")).await? else { return Ok(None) };
     let token: Token = serde_json::from_slice(&document).map_err(Error::internal)?;
     let good = token.is_good(cx.now()) && !cx.is_revoked(&token) && cx.stands(&token).await?;

@@ -12,7 +12,9 @@ mod mounts;
 mod node;
 mod policies;
 mod quotas;
+mod simulate;
 mod snapshot;
+mod templates;
 mod tools;
 mod wrapping;
 
@@ -116,6 +118,8 @@ const TABLES: &[&[Route]] = &{
         node::ROUTES,
         policies::ROUTES,
         quotas::ROUTES,
+        simulate::ROUTES,
+        templates::ROUTES,
         snapshot::ROUTES,
         a,
         b,

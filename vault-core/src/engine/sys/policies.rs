@@ -103,15 +103,15 @@ async fn read_by_old_name(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
 
 async fn write(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let text = text_in(call, "policy")?.ok_or_else(|| Error::invalid("missing field \"policy\""))?;
-    save(cx, &name_of(call)?, &text).await
+    save(cx, &[(name_of(call)?, text)]).await
 }
 
 async fn write_by_old_name(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     if let Some(text) = text_in(call, "policy")? {
-        return save(cx, &name_of(call)?, &text).await;
+        return save(cx, &[(name_of(call)?, text)]).await;
     }
     let rules = text_in(call, "rules")?.ok_or_else(|| Error::invalid("missing field \"policy\""))?;
-    let reply = save(cx, &name_of(call)?, &rules).await?;
+    let reply = save(cx, &[(name_of(call)?, rules)]).await?;
     Ok(reply.warn("field \"rules\" is the old name of \"policy\""))
 }
 
@@ -134,21 +134,23 @@ fn key_of(name: &str) -> String {
     format!("policy/{name}")
 }
 
-/// Stages a policy that is good; warnings go with the reply.
-pub(super) async fn save(cx: &mut Cx, name: &str, text: &str) -> Result<Reply, Error> {
-    check_name(name)?;
-    let (_, warnings) = Policy::parse(name, text)
-        .map_err(|what| Error::invalid(format!("failed to parse policy {name:?}: {what}")))?;
-    let stored = StoredPolicy { format: POLICY_FORMAT, text: text.to_owned() };
-    match cx.root_item(&key_of(name)).await? {
-        Some(item) => cx.replace_json(&item, &stored)?,
-        None => {
-            check_room(cx, text)?;
-            cx.create_root_json(&key_of(name), &stored)?;
+/// Stages policies that are good, by name and text; warnings go with the reply.
+pub(super) async fn save(cx: &mut Cx, policies: &[(String, String)]) -> Result<Reply, Error> {
+    let mut all = Vec::new();
+    for (name, text) in policies {
+        check_name(name)?;
+        let (_, warnings) = Policy::parse(name, text)
+            .map_err(|what| Error::invalid(format!("failed to parse policy {name:?}: {what}")))?;
+        all.extend(warnings);
+        check_room(cx, name, text)?;
+        let stored = StoredPolicy { format: POLICY_FORMAT, text: text.clone() };
+        match cx.root_item(&key_of(name)).await? {
+            Some(item) => cx.replace_json(&item, &stored)?,
+            None => cx.create_root_json(&key_of(name), &stored)?,
         }
     }
     changed(cx).await?;
-    Ok(Reply { warnings, ..Reply::empty() })
+    Ok(Reply { warnings: all, ..Reply::empty() })
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
@@ -170,9 +172,11 @@ fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_room(cx: &Cx, text: &str) -> Result<(), Error> {
+/// How many there may be, and how much text together, with this one in place of one of its name.
+fn check_room(cx: &Cx, name: &str, text: &str) -> Result<(), Error> {
     let (count, bytes) = cx.policies()?.size();
-    if count >= POLICIES_MAX || bytes + text.len() > POLICIES_BYTES_MAX {
+    let before = cx.policies()?.find(name).map_or(0, |policy| policy.text().len());
+    if count >= POLICIES_MAX && before == 0 || bytes - before + text.len() > POLICIES_BYTES_MAX {
         return Err(Error::invalid(format!(
             "there may be at most {POLICIES_MAX} policies of {POLICIES_BYTES_MAX} bytes together; delete some"
         )));

@@ -404,4 +404,19 @@ proptest! {
         let allowed = policies.evaluate(&identity, &Question { exists, facts, ..ask(path, operation) }).allowed;
         prop_assert_eq!(rights.has(Capability::needed(operation, exists)), allowed);
     }
+
+    /// The simulator decides as the evaluator does, and its steps end in the decision: they all pass if and only if it may.
+    #[test]
+    fn the_simulator_is_the_evaluator(
+        texts in proptest::collection::vec(policy(), 0..6),
+        (path, operation, exists, sudo, facts, fields) in question(),
+    ) {
+        let asked = Question { exists, sudo, facts, fields: Some(&fields), ..ask(path, operation) };
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let (policies, identity) = house(&texts);
+        let simulated = policies.simulate(&identity, &asked);
+        prop_assert_eq!(simulated.decision.allowed, policies.evaluate(&identity, &asked).allowed);
+        let passed = simulated.steps.iter().all(|step| step.result == "pass");
+        prop_assert_eq!(passed, simulated.decision.allowed, "{:?} {:?}", simulated.decision.reason, simulated.steps);
+    }
 }

@@ -4,6 +4,7 @@
 mod keys;
 mod mounts;
 mod plan;
+mod policies;
 mod tokens;
 
 use crate::{
@@ -73,14 +74,17 @@ impl Bootstrap {
     }
 }
 
-/// Policies will stand between mounts and tokens: before the tokens that name them. Everything is compared before anything is made, so that a vault that has something else stays as it is.
+/// Policies stand between mounts and tokens: before the tokens that name them. Everything is compared before anything is made,
+/// so that a vault that has something else stays as it is.
 async fn work(context: &Context, plan: &Plan, steps: &mut Vec<Step>) -> Result<(), Failure> {
     let token = keys::token(context, plan, steps).await?;
     let client = context.client_with(token)?;
     let secrets = mounts::compare(&client, Table::Secrets, &plan.mounts).await?;
     let auth = mounts::compare(&client, Table::Auth, &plan.auth).await?;
+    let policies = policies::compare(&client, &plan.policies).await?;
     let tokens = tokens::compare(context, &plan.tokens).await?;
     mounts::make(&client, Table::Secrets, secrets, steps).await?;
     mounts::make(&client, Table::Auth, auth, steps).await?;
+    policies::make(&client, policies, steps).await?;
     tokens::make(&client, tokens, steps).await
 }

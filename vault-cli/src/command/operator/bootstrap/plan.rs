@@ -17,6 +17,7 @@ pub(super) struct Plan {
     pub(super) token_file: Option<PathBuf>,
     pub(super) mounts: Vec<Mount>,
     pub(super) auth: Vec<Mount>,
+    pub(super) policies: Vec<Policy>,
     pub(super) tokens: Vec<Token>,
 }
 
@@ -43,6 +44,15 @@ pub(super) struct Mount {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Policy {
+    pub(super) name: String,
+    /// Its text, here or in a file.
+    pub(super) text: Option<String>,
+    pub(super) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Token {
     pub(super) display_name: String,
     pub(super) policies: Vec<String>,
@@ -65,6 +75,11 @@ impl Plan {
         })?;
         unique("path of [[mounts]]", plan.mounts.iter().map(Mount::place))?;
         unique("path of [[auth]]", plan.auth.iter().map(Mount::place))?;
+        unique("name of [[policies]]", plan.policies.iter().map(|policy| policy.name.to_lowercase()))?;
+        if let Some(policy) = plan.policies.iter().find(|one| one.text.is_some() == one.file.is_some()) {
+            return Err(Failure::local(format!("the policy {:?} needs a text or a file", policy.name))
+                .hint("give it one of both"));
+        }
         let keys = plan.init.iter().map(|init| &init.keys_file);
         let files = plan.tokens.iter().map(|token| &token.file).chain(keys).chain(&plan.token_file);
         unique("file", files.map(|file| file.to_string_lossy().into_owned()))?;
@@ -108,6 +123,9 @@ mod tests {
         check("[[mounts]]\npath = 'a'\ntype = 'kv'\nversion = 2", "unknown field `version`");
         check("[[mounts]]\npath = 'a'\ntype = 'kv'\n[[mounts]]\npath = '/a/'\ntype = 'kv'", "twice");
         check("[[mounts]]\npath = '/'\ntype = 'kv'", "empty");
+        check("[[policies]]\nname = 'a'", "needs a text or a file");
+        check("[[policies]]\nname = 'a'\ntext = ''\nfile = 'f'", "needs a text or a file");
+        check("[[policies]]\nname = 'a'\ntext = ''\n[[policies]]\nname = 'A'\ntext = ''", "twice");
         check(
             "token_file = 't'\n[[tokens]]\ndisplay_name = 'a'\npolicies = []\nfile = 't'",
             "\"t\" stands there twice",
