@@ -261,7 +261,11 @@ fn path_of(mount: &str, route: &Route, house: &House) -> String {
     let pattern = pattern.replace("{header}", "X-Trace").replace("{logger}", "core");
     let pattern = pattern.replace("{algorithm}", "sha2-256").replace("{bytes}", "16");
     let policy = if route.operation == Read { "default" } else { "app" };
-    let pattern = pattern.replace("{name*}", policy).replace("{template}", "read_only").replace("{role}", "made").replace("{quota}", "made");
+    let pattern = pattern
+        .replace("{name*}", policy)
+        .replace("{template}", "read_only")
+        .replace("{role}", "made")
+        .replace("{quota}", "made");
     assert!(!pattern.contains('{'), "say what stands for the names of {route:?}");
     format!("{mount}{pattern}")
 }
