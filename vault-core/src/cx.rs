@@ -1,6 +1,7 @@
 //! [`Cx`]: all that an engine may touch during one request: its own mount's keys, the clock, randomness, who asks,
 //! and the batch that is being staged. Core commits the batch together with the request's audit record.
 
+mod first_seed;
 mod login;
 mod operate;
 mod visible;
@@ -61,6 +62,11 @@ impl Item {
     pub fn bytes(&self) -> &[u8] {
         // EXPOSE: engines work on what they stored.
         self.value.expose()
+    }
+
+    /// Are these its bytes, compared in constant time.
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        self.value.same_bytes(bytes)
     }
 
     /// Its bytes as a JSON document.

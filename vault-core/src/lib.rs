@@ -8,6 +8,7 @@
 //! | [`backup`] | snapshots, and moving from one store to another |
 //! | [`crypto`] | cryptography as a value |
 //! | [`barrier`] | seal, keyring, envelope: nothing secret reaches a store in the clear |
+//! | [`first_seed`] | the database of the first seed, which a vault takes over |
 //! | [`host`] | the only door to time, tasks and randomness |
 //! | [`vault`](Vault), [`cx`], [`engine`] | the one door, what an engine may touch, and the engines |
 //! | [`token`], [`policy`], [`system`] | who asks, what they may, and operating the vault |
@@ -22,6 +23,7 @@ pub mod crypto;
 pub mod cx;
 pub mod engine;
 pub mod error;
+pub mod first_seed;
 pub mod host;
 pub mod id;
 mod job;

@@ -97,6 +97,14 @@ pub const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A secret of the first seed's API in decoded bytes.
 pub const SECRET_MANAGER_BYTES_MAX: usize = 1024 * 1024;
+/// Ciphertexts of the first seed that a master key is tried on before a vault is made under it.
+pub const FIRST_SEED_SAMPLE: usize = 16;
+/// Secrets and records of one import: a secret takes two changes, and one request may make 256.
+pub const IMPORT_ITEMS_MAX: usize = 100;
+/// Bytes of one imported audit record; the first seed's have a few hundred.
+pub const IMPORTED_TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Pages of imported records that one request looks through.
+pub const IMPORTED_PAGES: usize = 10;
 /// Shares of a Shamir split: x is a non-zero byte.
 pub const SHARES_MAX: usize = 255;
 /// Most encryptions under one key term that an operator may choose, and what holds where nobody chose: Vault's number,

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`seal`](Seal), `wrap`, `static_seal`, `shamir_seal`, `passphrase_seal` | who guards the root key; the document `sys/seal` |
 //! | `seal_text` | how that document is written |
+//! | `first_seed` | opens what the first seed sealed, with the raw master key |
 //! | `given` | what somebody typed, read as a guard asks for it |
 //! | `quorum` | the shares given so far for one guard |
 //! | `handover` | new guards for the root that a quorum opened |
@@ -27,6 +28,7 @@ mod birth;
 mod data_keys;
 mod envelope;
 mod fault;
+mod first_seed;
 mod given;
 mod handover;
 mod keyring;
@@ -50,6 +52,7 @@ mod tests;
 
 pub use birth::{Birth, NewSeal, make_vault};
 pub use fault::{Broken, Fault};
+pub use first_seed::NotOpened;
 pub use given::Given;
 pub use handover::Holders;
 pub use keyring::Keyring;

@@ -4,6 +4,7 @@
 mod auditing;
 mod epochs;
 mod figures;
+mod first_seed;
 mod floods;
 mod guesses;
 mod init;

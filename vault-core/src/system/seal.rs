@@ -140,6 +140,7 @@ impl System {
         }
         let _turn = self.0.ceremony.lock().await;
         if !self.is_initialized().await? {
+            self.check_first_seed().await?;
             self.init_alone().await?;
         }
         let file = self.seal_file().await?.ok_or_else(not_initialized)?;

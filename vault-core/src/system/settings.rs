@@ -5,6 +5,7 @@ use super::{AuditDevice, DeviceKeeper, Machine};
 use crate::{
     barrier::{MasterKey, Passphrase},
     error::Error,
+    first_seed::FirstSeed,
 };
 use std::sync::Arc;
 
@@ -90,6 +91,9 @@ pub struct Settings {
     pub guardian: Guardian,
     /// The first seed's interface.
     pub secret_manager: SecretManagerApi,
+    /// The first seed's database, whose documents are served while a master key guards the vault; without one only
+    /// what the vault holds is.
+    pub first_seed: Option<Arc<dyn FirstSeed>>,
     /// Do audit records carry their fields. The chain is kept in any case.
     pub audit_enabled: bool,
     /// Days after which audit records may be pruned; 0 = keep for ever.
@@ -121,6 +125,7 @@ impl Default for Settings {
             default_mounts: vec![DefaultMount::kv2("secret")],
             guardian: Guardian::Shares,
             secret_manager: SecretManagerApi::Off,
+            first_seed: None,
             audit_enabled: true,
             audit_ttl_days: 0,
             audit_devices: Vec::new(),

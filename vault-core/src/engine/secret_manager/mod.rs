@@ -1,5 +1,9 @@
 //! The first seed's interface: store a value, get an id; give the id, get the value. Each secret is one entry under
-//! its own random UUID.
+//! its own random UUID. What the first seed itself kept is served from its database while that is taken over, and can be
+//! imported.
+
+mod import;
+mod imported;
 
 use super::{Access, Call, Engine, Field, FieldKind, Place, Route};
 use crate::{
@@ -45,6 +49,24 @@ pub(super) const ENGINE: Engine = Engine {
             example: r#"{"secret_id":"550e8400-e29b-41d4-a716-446655440000"}"#,
             handler: |cx, call| Box::pin(fetch(cx, call)),
         },
+        Route {
+            operation: Operation::Write,
+            pattern: "import",
+            access: Access::Sudo,
+            summary: "Take in secrets and audit records of the first seed, under their ids.",
+            fields: import::FIELDS,
+            example: r#"{"secrets":[{"id":"0b5c8a52-9a39-4d0c-8f0e-0d3c6d1d6c11","secret":"bXlfc2VjcmV0"}]}"#,
+            handler: |cx, call| Box::pin(import::import(cx, call)),
+        },
+        Route {
+            operation: Operation::Read,
+            pattern: "imported",
+            access: Access::Sudo,
+            summary: "The audit records that were imported, oldest first; not part of the chain.",
+            fields: imported::FIELDS,
+            example: r#"{"limit":10}"#,
+            handler: |cx, call| Box::pin(imported::imported(cx, call)),
+        },
     ],
 };
 
@@ -74,7 +96,15 @@ async fn fetch(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
     let id = uuid::Uuid::try_parse(&call.required_text("secret_id")?);
     let id = id.map_err(|_| Error::invalid("field \"secret_id\" must be a UUID"))?.to_string();
     cx.note_secret(&*id);
-    let item = cx.get(&id).await?.ok_or_else(|| Error::new(ErrorKind::NotFound, "Secret not found"))?;
-    let text = Zeroizing::new(STANDARD.encode(item.bytes()));
+    let own = cx.get(&id).await?.map(|item| STANDARD.encode(item.bytes()));
+    let text = match own {
+        Some(text) => text,
+        None => {
+            let old = cx.first_seed(&id).await?;
+            let old = old.ok_or_else(|| Error::new(ErrorKind::NotFound, "Secret not found"))?;
+            STANDARD.encode(old.expose()) // EXPOSE: the caller asked for this value.
+        }
+    };
+    let text = Zeroizing::new(text);
     Reply::data(&json!({ "secret": &*text }))
 }
