@@ -34,17 +34,20 @@
 //! | `commit`, `retry` | one transaction, and how often it starts over |
 //! | `document` | entries as documents |
 //! | `rows` | the collection `audit_logs` |
+//! | `first_seed` | the first seed's collections, to be taken over |
 //! | `error` | what an error of the driver means to the caller |
 
 mod barrier;
 mod commit;
 mod document;
 mod error;
+mod first_seed;
 mod open;
 mod read;
 mod retry;
 mod rows;
 
+pub use first_seed::{Documents, OldRecord, OldSecret, Unreadable};
 pub use open::{OpenError, Options};
 
 use async_trait::async_trait;

@@ -28,9 +28,9 @@ const BACKSTOP: Duration = Duration::from_secs(24 * 3_600);
 /// MongoDB 5.0: reads at a given time outside of a transaction.
 const WIRE_VERSION_MIN: u64 = 13;
 const KV: &str = "kv";
-const AUDIT: &str = "audit_logs";
+const AUDIT: &str = rows::COLLECTION;
 /// The first seed's collection beside its `audit_logs`.
-const SECRETS: &str = "secrets";
+pub(crate) const SECRETS: &str = "secrets";
 const NEWEST_INDEX: &str = "secrethub_newest";
 const TTL_INDEX: &str = "secrethub_ttl";
 
@@ -83,6 +83,10 @@ impl From<StoreError> for OpenError {
     }
 }
 
+pub(crate) fn refuse_text(what: String) -> OpenError {
+    OpenError::Refused(what.into())
+}
+
 fn refuse(what: &'static str) -> OpenError {
     OpenError::Refused(Cow::Borrowed(what))
 }
@@ -133,7 +137,7 @@ const BAD_URL: &str = "the URL is not one of MongoDB's: it reads mongodb://user:
      and a reserved character in user or password is written as %XX";
 
 /// The driver's own words about the URL are left out: they may quote a password that was not encoded.
-async fn driver_options(url: &str, connections: Option<u32>) -> Result<ClientOptions, OpenError> {
+pub(crate) async fn driver_options(url: &str, connections: Option<u32>) -> Result<ClientOptions, OpenError> {
     let mut options = ClientOptions::parse(url).await.map_err(|error| match *error.kind {
         ErrorKind::DnsResolve { .. } => OpenError::Unreachable(told(&error).into()),
         _ => refuse(BAD_URL),
@@ -157,7 +161,7 @@ fn durable(client: &Client, name: &str) -> Database {
     client.database_with_options(name, DatabaseOptions::builder().write_concern(concern).build())
 }
 
-async fn in_time<T>(work: impl Future<Output = Result<T, OpenError>>) -> Result<T, OpenError> {
+pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, OpenError>>) -> Result<T, OpenError> {
     let late = |_| Err(OpenError::Unreachable("no answer within the time limit".into()));
     tokio::time::timeout(REQUEST_DEADLINE, work).await.unwrap_or_else(late)
 }

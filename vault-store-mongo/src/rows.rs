@@ -22,6 +22,9 @@ use secrethub_core::{
     store::{Range, StoreError},
 };
 
+/// Its name, which the first seed uses too.
+pub(crate) const COLLECTION: &str = "audit_logs";
+
 /// Appends records within a batch's transaction.
 pub(crate) async fn append(
     store: &Place,
@@ -68,6 +71,11 @@ pub(crate) fn newest_first() -> Document {
 /// What tells our rows from the first seed's.
 pub(crate) fn ours() -> Document {
     doc! { "chain": { "$exists": true } }
+}
+
+/// What tells the first seed's rows from ours.
+pub(crate) fn theirs() -> Document {
+    doc! { "chain": { "$exists": false } }
 }
 
 /// First and last of every chain, found by jumping from chain to chain and not by walking all rows.
