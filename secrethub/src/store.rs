@@ -76,6 +76,8 @@ pub struct StoreOptions {
     /// How long audit records are kept, for a database that can clean up by itself; `None` is for ever. The vault's own
     /// job comes first, a day earlier.
     pub audit_ttl: Option<Duration>,
+    /// Bytes that a database may grow to, where its server cannot tell (PostgreSQL); `None` is not known.
+    pub room: Option<u64>,
 }
 
 impl StoreOptions {
@@ -90,6 +92,13 @@ impl StoreOptions {
     #[must_use]
     pub fn connections(mut self, connections: Option<u32>) -> Self {
         self.connections = connections;
+        self
+    }
+
+    /// With so much room, in bytes.
+    #[must_use]
+    pub fn room(mut self, room: Option<u64>) -> Self {
+        self.room = room;
         self
     }
 
@@ -162,7 +171,8 @@ async fn postgres(url: &str, options: StoreOptions) -> Result<Arc<dyn Backend>, 
     use secrethub_store_sql::postgres::{self, Options, Postgres};
     let defaults = Options::default();
     let connections = options.connections.unwrap_or(defaults.connections);
-    let opened = Postgres::open(url, Options { connections, read_only: options.read_only }).await;
+    let opened =
+        Postgres::open(url, Options { connections, read_only: options.read_only, room: options.room }).await;
     let url = || shown_store(url);
     match opened {
         Ok(store) => Ok(store),
@@ -178,14 +188,19 @@ async fn postgres(_url: &str, _options: StoreOptions) -> Result<Arc<dyn Backend>
 
 #[cfg(feature = "mongo")]
 async fn mongo(url: &str, options: StoreOptions) -> Result<Arc<dyn Backend>, OpenError> {
-    use secrethub_store_mongo::{self as mongo, Mongo, Options};
-    let StoreOptions { connections, read_only, audit_ttl } = options;
+    use secrethub_store_mongo::{Mongo, Options};
+    let StoreOptions { connections, read_only, audit_ttl, room: _ } = options;
     let opened = Mongo::open(url, Options { connections, read_only, audit_ttl }).await;
-    let url = || shown_store(url);
-    match opened {
-        Ok(store) => Ok(store),
-        Err(mongo::OpenError::Unreachable(source)) => Err(OpenError::Unreachable { url: url(), source }),
-        Err(refused) => Err(OpenError::Store { url: url(), source: refused.into() }),
+    opened.map(|store| store as _).map_err(|error| not_opened(url, error))
+}
+
+/// What an error of the MongoDB store means to who opens it.
+#[cfg(feature = "mongo")]
+pub(crate) fn not_opened(url: &str, error: secrethub_store_mongo::OpenError) -> OpenError {
+    let url = shown_store(url);
+    match error {
+        secrethub_store_mongo::OpenError::Unreachable(source) => OpenError::Unreachable { url, source },
+        refused => OpenError::Store { url, source: refused.into() },
     }
 }
 

@@ -83,7 +83,7 @@ impl Config {
     }
 
     /// The static seal's key: from `MASTER_KEY_FILE`, or from `MASTER_KEY`, which cannot be wiped from memory.
-    fn master_key(&self, environment: &Environment) -> Result<Option<MasterKey>, Failure> {
+    pub(crate) fn master_key(&self, environment: &Environment) -> Result<Option<MasterKey>, Failure> {
         let text = match (environment.get("MASTER_KEY"), &self.master_key_file) {
             (None, None) => return Ok(None),
             (Some(_), Some(_)) => {

@@ -50,6 +50,7 @@ const STORE: &[&str] = &[
 pub(crate) const KEYS: &[Key] = &[
     key("store", Kind::Store, STORE),
     key("pool_size", Kind::Number, &["SECRETHUB_POOL_SIZE", "POOL_SIZE"]),
+    key("database_room_mib", Kind::Number, &["SECRETHUB_DATABASE_ROOM_MIB"]),
     key("listen", Kind::List, &["SECRETHUB_LISTEN"]),
     key("tls_cert_file", Kind::Text, &["SECRETHUB_TLS_CERT_FILE"]),
     key("tls_key_file", Kind::Text, &["SECRETHUB_TLS_KEY_FILE"]),

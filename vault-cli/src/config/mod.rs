@@ -30,6 +30,7 @@ pub(crate) use store::StoreUrl;
 pub(crate) struct Config {
     pub(crate) store: Option<StoreUrl>,
     pub(crate) pool_size: Option<u32>,
+    pub(crate) database_room_mib: Option<u32>,
     pub(crate) listen: Option<Vec<String>>,
     pub(crate) tls_cert_file: Option<PathBuf>,
     pub(crate) tls_key_file: Option<PathBuf>,
@@ -119,7 +120,8 @@ impl Config {
         }
         let days = self.audit_ttl_days.unwrap_or_default();
         let audit_ttl = (days > 0).then(|| Duration::from_secs(u64::from(days) * 24 * 3_600));
-        Ok(StoreOptions::default().connections(self.pool_size).audit_ttl(audit_ttl))
+        let room = self.database_room_mib.map(|mib| u64::from(mib) << 20);
+        Ok(StoreOptions::default().connections(self.pool_size).audit_ttl(audit_ttl).room(room))
     }
 
     /// Shall memory be left to swap.

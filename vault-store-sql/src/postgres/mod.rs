@@ -36,7 +36,7 @@ use secrethub_core::{
     audit::{AuditPage, AuditQuery, AuditRow, Cursor, Head},
     id::BootId,
     store::{
-        AuditLog, Batch, CommitError, Entry, Key, Limit, Range, SnapshotReader, Store, StoreError,
+        AuditLog, Batch, CommitError, Entry, Key, Limit, Range, Room, SnapshotReader, Store, StoreError,
         judge::{check_batch, check_get},
     },
 };
@@ -50,6 +50,7 @@ const BACKEND: &str = "postgresql";
 pub struct Postgres {
     pool: Arc<Pool>,
     read_only: bool,
+    room: Option<u64>,
 }
 
 impl Postgres {
@@ -77,6 +78,12 @@ impl Store for Postgres {
 
     async fn snapshot(&self) -> Result<Box<dyn SnapshotReader>, StoreError> {
         Ok(Box::new(read::Snapshot::begin(&self.pool).await?))
+    }
+
+    async fn room(&self) -> Result<Option<Room>, StoreError> {
+        let Some(total) = self.room else { return Ok(None) };
+        let free = total.saturating_sub(read::size(&self.pool).await?);
+        Ok(Some(Room { free, total }))
     }
 
     fn kind(&self) -> &'static str {

@@ -11,11 +11,13 @@ pub struct Options {
     pub connections: u32,
     /// Nothing is made or migrated, and commits are refused.
     pub read_only: bool,
+    /// Bytes that the database may grow to, as its operator says: no server tells how large its disk is.
+    pub room: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connections: 8, read_only: false }
+        Self { connections: 8, read_only: false, room: None }
     }
 }
 
@@ -51,6 +53,13 @@ impl From<sqlx::Error> for OpenError {
         // 53300 too_many_connections; class 57P: shutting down, starting up.
         let is_busy = code.is_some_and(|code| code == "53300" || code.starts_with("57P"));
         match error {
+            // How TLS says that a certificate is not believed, ours or theirs; time mends nothing of it.
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Self::Refused(format!(
+                    "no trusted TLS connection: {error}; sslrootcert=FILE names the authority that signed the server's \
+                 certificate, sslcert and sslkey what the server wants of a client"
+                ))
+            }
             sqlx::Error::Io(_) => Self::Unreachable(error.into()),
             _ if is_busy => Self::Unreachable(error.into()),
             _ => Self::Refused(error.to_string()),
@@ -76,7 +85,7 @@ impl Postgres {
             upkeep::once(&pool).await.map_err(|error| OpenError::Refused(cause(&error)))?;
             tokio::spawn(upkeep::run(Arc::downgrade(&pool)));
         }
-        Ok(Arc::new(Self { pool, read_only: options.read_only }))
+        Ok(Arc::new(Self { pool, read_only: options.read_only, room: options.room }))
     }
 }
 

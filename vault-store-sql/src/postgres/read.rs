@@ -35,6 +35,15 @@ pub(super) async fn scan(pool: &Arc<Pool>, range: &Range, limit: Limit) -> Resul
     entries_of(&rows)
 }
 
+/// Bytes of the whole database on the server's disk.
+pub(super) async fn size(pool: &Arc<Pool>) -> Result<u64, StoreError> {
+    let statement = Statement::within(READ_MAX).sql("SELECT pg_database_size(current_database())");
+    let rows = pool.read(READ_MAX, statement).await.map_err(Fault::into_store)?;
+    let size: Option<i64> = rows.first().and_then(|row| row.try_get(0).ok());
+    size.and_then(|size| u64::try_from(size).ok())
+        .ok_or_else(|| StoreError::Corrupt { backend: BACKEND, what: "pg_database_size".to_owned() })
+}
+
 /// One instant of everything, on a connection of its own, in one transaction.
 pub(super) struct Snapshot {
     lease: Lease,

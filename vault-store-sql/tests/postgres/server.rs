@@ -134,6 +134,30 @@ fn what_is_only_read_is_not_changed() {
     });
 }
 
+/// No server tells how large its disk is; its operator may say what the database was given.
+#[test]
+fn room_is_what_the_operator_says_less_what_the_database_takes() {
+    support::block_on(async {
+        let database = Database::create("room").await;
+        let open =
+            async |room| Postgres::open(&database.url, Options { room, ..Options::default() }).await.unwrap();
+        assert_eq!(open(None).await.room().await.unwrap(), None);
+        let total = 1 << 40;
+        let store = open(Some(total)).await;
+        let before = store.room().await.unwrap().unwrap();
+        assert!(before.total == total && before.free < total, "{before:?}");
+        let mut large = Batch::new(rev());
+        // Compression is for repetitions; these have none.
+        let bytes = (0..1_u32 << 18).flat_map(|n| n.wrapping_mul(2_654_435_769).to_be_bytes()).collect();
+        large.put(Key::new("a").unwrap(), Sealed::from_stored(bytes)).unwrap();
+        store.commit(&large).await.unwrap();
+        let after = store.room().await.unwrap().unwrap();
+        assert!(before.free > after.free + (1 << 19), "{before:?} {after:?}");
+        assert_eq!(open(Some(1)).await.room().await.unwrap().unwrap().free, 0, "never less than nothing");
+        database.remove().await;
+    });
+}
+
 #[test]
 fn months_are_made_ahead_and_dropped_when_they_are_past_and_empty() {
     support::block_on(async {
