@@ -52,6 +52,10 @@ doctest: (section "doctest")
 bench: (section "bench")
     cargo test --benches -p secrethub-benches --locked
 
+# Measures the stores side by side, on servers that it starts: docs/performance.md. `-- --sizes` measures what they take.
+bench-stores *flags:
+    cargo bench -p secrethub-benches --bench stores --locked -- {{flags}}
+
 # The Python package, built without optimisation from what is compiled already, into the environment of the tests.
 wheel: (section "wheel")
     CARGO_TARGET_DIR="$(realpath {{target}})" python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
