@@ -6,6 +6,7 @@
 //! | time, tasks and randomness of a real process | [`TokioHost`] |
 //! | a vault from a URL | [`open`] |
 //! | a store from a URL | [`open_store`] |
+//! | the first seed's database, to be taken over | `first_seed` (feature `mongo`) |
 //! | the cryptography this build prefers | [`default_crypto`] |
 //!
 //! A vault in twenty lines:
@@ -33,6 +34,8 @@
 //! [`Vault::run_jobs`](core::Vault::run_jobs) does the background work (pruning, re-wrapping) where an embedder wants it.
 
 mod address;
+#[cfg(feature = "mongo")]
+pub mod first_seed;
 mod host;
 mod store;
 

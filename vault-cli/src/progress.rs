@@ -30,6 +30,11 @@ impl Progress {
         self.bar.set_message(HumanBytes(self.bytes).to_string());
     }
 
+    /// So many secrets and records were read.
+    pub(crate) fn read(&self, secrets: u64, records: u64) {
+        self.bar.set_message(format!("{secrets} secrets, {records} records"));
+    }
+
     /// So much went by.
     pub(crate) fn tally(&self, tally: &Tally) {
         self.bar.set_message(format!("{} entries, {} records", tally.entries, tally.records));

@@ -1,7 +1,7 @@
 //! `/vault/secret/*`: the first seed's API, one value in, one id out.
 
-use crate::{Client, Error, Method};
-use serde_json::json;
+use crate::{Client, Error, Method, Reply};
+use serde_json::{Value, json};
 
 impl Client {
     /// Stores base64 text (standard alphabet, padded) and gives the id to fetch it by.
@@ -18,6 +18,21 @@ impl Client {
     /// [`crate::Kind::NotFound`] when there is none; of the transport, or the server's refusal.
     pub async fn secret_fetch(&self, id: &str) -> Result<String, Error> {
         self.secret_manager("vault/secret/fetch", "secret_id", id, "secret").await
+    }
+
+    /// Has the server take in secrets and audit records of the first seed, at most 100 of both together; what is there
+    /// stays. Answers how many were `created` and `present`, and which ids `differ`.
+    ///
+    /// # Errors
+    /// Of the transport, or the server's refusal.
+    pub async fn secret_import(
+        &self,
+        secrets: &[Value],
+        records: &[Value],
+        dry_run: bool,
+    ) -> Result<Reply, Error> {
+        let body = json!({ "secrets": secrets, "records": records, "dry_run": dry_run });
+        self.write("secret-manager/import", &body).await
     }
 
     async fn secret_manager(&self, path: &str, give: &str, value: &str, want: &str) -> Result<String, Error> {

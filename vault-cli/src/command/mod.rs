@@ -4,6 +4,7 @@ mod audit;
 mod auth;
 mod completion;
 mod generic;
+mod import;
 mod kv;
 mod lease;
 mod login;
@@ -73,6 +74,7 @@ const COMMANDS: &[Entry] = &[
     entry::<auth::Auth>(),
     entry::<audit::Audit>(),
     entry::<store::Store>(),
+    entry::<import::Import>(),
     entry::<path_help::PathHelp>(),
     entry::<print::Print>(),
     entry::<completion::Completion>(),

@@ -119,6 +119,7 @@ impl Plan {
                 unauthenticated_ceremonies: config.unauthenticated_ceremonies.unwrap_or(false),
                 audit_enabled: config.audit_enabled.unwrap_or(defaults.audit_enabled),
                 audit_devices: audit_devices(config),
+                first_seed: None,
                 device_keeper: None,
                 machine: None,
                 audit_ttl_days: config.audit_ttl_days.unwrap_or(defaults.audit_ttl_days),
@@ -156,6 +157,7 @@ async fn start(plan: Plan, loggers: Loggers, dev: Option<&Dev>) -> Result<Runnin
     let metrics_listeners = bind_all(plan.metrics.as_slice()).await?;
     let secret_manager_api = plan.vault.secret_manager != SecretManagerApi::Off;
     let backend = store::open(&plan.store, plan.store_options).await?;
+    let first_seed = store::first_seed(&plan.store, &plan.vault.guardian).await?;
     let audit_file = match plan.audit_file {
         Some(path) => Some(AuditFile::start(Arc::clone(&backend), path, NamedBy::Operator).await?),
         None => None,
@@ -167,7 +169,9 @@ async fn start(plan: Plan, loggers: Loggers, dev: Option<&Dev>) -> Result<Runnin
     let machine = Some(Arc::new(Here { loggers, requests: metrics.requests().clone() }) as _);
     let kept = plan.audit_devices_folder.map(|folder| Keeper::start(Arc::clone(&backend), folder));
     let (device_keeper, audit_devices) = kept.map(|(keeper, devices)| (keeper as _, devices)).unzip();
-    let vault = open_vault(backend, Settings { api_address, device_keeper, machine, ..plan.vault }).await?;
+    let vault =
+        open_vault(backend, Settings { api_address, device_keeper, machine, first_seed, ..plan.vault })
+            .await?;
     let root = match dev {
         Some(dev) => Some(dev.begin(&vault).await?),
         None => None,
@@ -215,8 +219,17 @@ async fn open_vault(backend: Arc<dyn Backend>, settings: Settings) -> Result<Arc
     let parts = Parts { backend, host: Arc::new(TokioHost::new()), crypto: default_crypto(), settings };
     Vault::open(parts).await.map_err(|error| {
         tracing::error!(?error, "the vault does not open");
-        Failure::local(format!("the vault does not open: {error}"))
+        Failure::local(format!("the vault does not open: {}", cause_of(&error)))
     })
+}
+
+/// The innermost cause, which is what somebody at a terminal can mend.
+fn cause_of(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 impl Running {

@@ -2,7 +2,11 @@
 //! together, and neither knows of the other.
 
 use crate::{config::StoreUrl, failure::Failure};
-use secrethub::{OpenError, StoreOptions, core::store::Backend, open_store_with};
+use secrethub::{
+    OpenError, StoreOptions,
+    core::{first_seed::FirstSeed, store::Backend, system::Guardian},
+    open_store_with,
+};
 use std::{sync::Arc, time::Duration};
 
 /// Times that a database is asked, as the first seed did.
@@ -28,4 +32,24 @@ pub(super) async fn open(url: &StoreUrl, options: StoreOptions) -> Result<Arc<dy
     }
     // Never: the last try returns.
     Err(Failure::local(format!("the store {url} was not opened")))
+}
+
+/// The first seed's secrets in the same database, if there are any. Only its own key opens them.
+pub(super) async fn first_seed(
+    url: &StoreUrl,
+    guardian: &Guardian,
+) -> Result<Option<Arc<dyn FirstSeed>>, Failure> {
+    let found = secrethub::first_seed::open(url.as_str()).await;
+    let found = found.map_err(|error| Failure::local(error.to_string()))?;
+    match (&found, guardian) {
+        (None, _) => {}
+        (Some(_), Guardian::MasterKey(_)) => {
+            tracing::info!("the first seed's secrets in this database are served too");
+        }
+        (Some(_), _) => tracing::warn!(
+            "this database holds secrets of the first seed, and only a server with their MASTER_KEY serves them: take \
+             them in with `secrethub import secret-manager`"
+        ),
+    }
+    Ok(found)
 }

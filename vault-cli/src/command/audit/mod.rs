@@ -4,6 +4,7 @@ mod archive;
 mod checkpoint;
 mod devices;
 mod export;
+mod imported;
 mod prune;
 mod search;
 mod tail;
@@ -34,6 +35,8 @@ enum Action {
     Export(export::Export),
     /// Write signed segments of all chains to a folder; goes on where the last run ended
     Archive(archive::Archive),
+    /// Show the audit records that were imported from the first seed, oldest first
+    Imported(imported::Imported),
     /// Remove records older than the retention
     Prune,
     /// Show the devices that follow the log
@@ -57,6 +60,7 @@ impl Command for Audit {
             Action::Verify(verify) => verify.run(&context).await,
             Action::Export(export) => export.run(&context).await,
             Action::Archive(archive) => archive.run(&context).await,
+            Action::Imported(imported) => imported.run(&context).await,
             Action::List(list) => list.run(&context).await,
             Action::Enable(enable) => enable.run(&context).await,
             Action::Disable { path } => devices::disable(&context, &path).await,
