@@ -88,9 +88,10 @@ impl Vault {
         self.system.restore().await
     }
 
-    /// Runs the background work until the future is dropped.
-    pub async fn run_jobs(&self) {
-        crate::job::run(&self.system).await;
+    /// Runs the background work until `shutdown` is ready, or the future is dropped. Either may happen at any time:
+    /// what a job had begun to commit belongs to the lane, and the rest is done at its next turn.
+    pub async fn run_jobs(&self, shutdown: impl Future<Output = ()> + Send) {
+        select(pin!(crate::job::run(&self.system)), pin!(shutdown)).await;
     }
 
     /// Counts a request that a front-end turned away before it came here; those of an address leave one record together.

@@ -91,7 +91,10 @@ impl Plan {
     async fn open(self, engine: Engine) -> Result<Embedded, Failure> {
         let vault = open_with(&self.url, self.options, self.settings).await?;
         let worker = Arc::clone(&vault);
-        let jobs = engine.handle().spawn(async move { worker.run_jobs().await }).abort_handle();
+        let jobs = engine
+            .handle()
+            .spawn(async move { worker.run_jobs(std::future::pending()).await })
+            .abort_handle();
         Ok(Embedded(Running::new(Held { vault, jobs }, engine)))
     }
 }

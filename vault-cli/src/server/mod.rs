@@ -198,7 +198,7 @@ async fn start(plan: Plan, loggers: Loggers, dev: Option<&Dev>) -> Result<Runnin
         server.serve(listener, Listening::default(), metrics_router(metrics.clone()));
     }
     let worker = Arc::clone(&vault);
-    let jobs = tokio::spawn(async move { worker.run_jobs().await });
+    let jobs = tokio::spawn(async move { worker.run_jobs(std::future::pending()).await });
     banner::print(&vault, &shown, dev.zip(root.as_ref())).await?;
     Ok(Running { vault, server, certificates: plan.certificates, audit_file, audit_devices, jobs })
 }

@@ -189,12 +189,7 @@ impl House {
     /// Lets time pass, and the jobs of a node do their work meanwhile.
     pub(crate) fn pass(&self, at: usize, time: Duration) {
         let (vault, host) = (Arc::clone(&self.nodes[at]), self.world.node());
-        let passed = self.world.run(async move {
-            let jobs = vault.run_jobs();
-            let time = host.sleep(time);
-            futures::pin_mut!(jobs, time);
-            futures::future::select(jobs, time).await;
-        });
+        let passed = self.world.run(async move { vault.run_jobs(host.sleep(time)).await });
         passed.unwrap();
     }
 

@@ -68,8 +68,7 @@ impl Door {
 
     /// Lets time pass with the background work going on.
     pub(crate) async fn work(&self, duration: Duration) {
-        let jobs = std::pin::pin!(self.vault.run_jobs());
-        futures::future::select(jobs, self.host.sleep(duration)).await;
+        self.vault.run_jobs(self.host.sleep(duration)).await;
     }
 
     /// Asks, with `null` for no fields.

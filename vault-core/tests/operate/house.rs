@@ -1,9 +1,6 @@
 //! Some unsealed nodes over one store on a deterministic host, and how to ask them.
 
-use futures::{
-    FutureExt,
-    future::{join, select},
-};
+use futures::{FutureExt, future::join};
 use secrethub_core::{
     Error, ErrorKind, Operation, Parts, Reply, Request, Vault,
     crypto::rustcrypto,
@@ -13,7 +10,7 @@ use secrethub_core::{
     testing::{Rates, SimHost, Unreliable, World},
 };
 use serde_json::{Value, json};
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 #[derive(Clone)]
 struct Node {
@@ -150,7 +147,7 @@ impl House {
     /// Lets time pass with the background work of this node going on.
     pub(crate) async fn work(&self, duration: Duration) {
         let node = &self.nodes[self.at];
-        select(pin!(node.vault.run_jobs()), node.host.sleep(duration)).await;
+        node.vault.run_jobs(node.host.sleep(duration)).await;
     }
 
     /// Lets time pass with the background work of both nodes going on.
