@@ -30,6 +30,9 @@ use tower::ServiceExt;
 /// Pause after the system gave no descriptor: others must close theirs first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What a connection gets for its first request when the server stops.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
 /// Takes an address, so that a mistake in it is known before anything else is started.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
@@ -86,13 +89,8 @@ impl Server {
     /// Serves a router on a listener, in tasks of their own, until [`Server::drain`].
     pub fn serve(&self, listener: TcpListener, listening: Listening, router: Router) {
         let (shared, tasks) = (Arc::clone(&self.shared), self.tasks.clone());
-        self.tasks.spawn(async move {
-            let stop = shared.stop.clone();
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = accept_all(shared, tasks, listener, listening, router) => {}
-            }
-        });
+        let acceptor = Acceptor { shared, tasks, listener, listening, router };
+        self.tasks.spawn(acceptor.run());
     }
 
     /// Takes no more connections, lets requests in flight end, and after `grace` cuts what is left. Says whether
@@ -124,25 +122,56 @@ fn protocols(limits: &Limits) -> Builder<TokioExecutor> {
     http
 }
 
-/// Never ends by itself; dropped at stop, and the listener with it.
-async fn accept_all(
+/// What takes the connections of a listener.
+struct Acceptor {
     shared: Arc<Shared>,
     tasks: TaskTracker,
     listener: TcpListener,
     listening: Listening,
     router: Router,
-) {
-    loop {
-        // A place first: who finds none waits in the kernel's queue, which costs us nothing.
-        let Ok(place) = Arc::clone(&shared.places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, peer)) => {
+}
+
+impl Acceptor {
+    async fn run(self) {
+        let stop = self.shared.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.accept_all() => {}
+        }
+        self.accept_waiting();
+    }
+
+    /// Never ends by itself.
+    async fn accept_all(&self) {
+        loop {
+            // A place first: who finds none waits in the kernel's queue, which costs us nothing.
+            let places = Arc::clone(&self.shared.places);
+            let Ok(place) = places.acquire_owned().await else { return };
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    let connection = Connection { shared: Arc::clone(&self.shared), peer, _place: place };
+                    self.tasks.spawn(connection.run(stream, self.listening.clone(), self.router.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept a connection");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Takes those who stand in the kernel's queue: they were told that they are connected, and closing the listener
+    /// would reset them where those who come later are refused. The runtime need not have heard of them yet, so the
+    /// kernel itself is asked.
+    fn accept_waiting(self) {
+        let Self { shared, tasks, listener, listening, router } = self;
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() {
+            let Ok((stream, peer)) = listener.accept() else { return };
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
                 let connection = Connection { shared: Arc::clone(&shared), peer, _place: place };
                 tasks.spawn(connection.run(stream, listening.clone(), router.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "could not accept a connection");
-                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -194,14 +223,17 @@ impl Connection {
     ) {
         let limits = &self.shared.limits;
         let stream = TokioIo::new(Watched::new(stream, limits.head_timeout, limits.idle_timeout));
+        let asked = CancellationToken::new();
+        let first = asked.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
+            first.cancel();
             request.extensions_mut().insert(peer);
             answer(router.clone(), request)
         });
         let mut connection = pin!(self.shared.http.serve_connection(stream, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = self.shared.stop.cancelled() => {
+            () = self.stopped(&asked) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -210,8 +242,52 @@ impl Connection {
             tracing::debug!(peer = %self.peer, error, "connection ended");
         }
     }
+
+    /// Until no more requests are wanted. Who has just been let in gets a moment: his first is on its way, and a
+    /// connection without one would be closed at once.
+    async fn stopped(&self, asked: &CancellationToken) {
+        self.shared.stop.cancelled().await;
+        let _ = timeout(FIRST_REQUEST, asked.cancelled()).await;
+    }
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> Result<axum::response::Response, Infallible> {
     router.oneshot(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    async fn ask(stream: &mut TcpStream) -> String {
+        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn who_was_let_in_before_the_stop_is_answered_and_who_comes_later_is_refused() {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::new(Limits::default());
+        let router = Router::new().route("/", get(async || "here"));
+        server.serve(listener, Listening::default(), router);
+        let mut accepted = TcpStream::connect(address).await.unwrap();
+        let mut other = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&mut other).await.ends_with("here"), "so the first one was let in, too");
+        // Nothing is awaited between this and the stop: it stands in the kernel's queue.
+        let waiting = std::net::TcpStream::connect(address).unwrap();
+        let drained = tokio::spawn(server.drain(Duration::from_secs(30)));
+        tokio::task::yield_now().await;
+        waiting.set_nonblocking(true).unwrap();
+        let mut waiting = TcpStream::from_std(waiting).unwrap();
+        assert!(ask(&mut waiting).await.ends_with("here"), "it waited in the queue");
+        assert!(ask(&mut accepted).await.ends_with("here"), "it had not asked yet");
+        assert!(drained.await.unwrap(), "all ended by themselves");
+        assert!(TcpStream::connect(address).await.is_err());
+    }
 }
