@@ -25,8 +25,6 @@ const REFUSED: &[(Operation, &str, ErrorKind)] = &[
     (Operation::Write, "sys/init", ErrorKind::Invalid),
     (Operation::Write, "sys/storage/raft/snapshot", ErrorKind::Invalid),
     (Operation::Write, "sys/storage/raft/snapshot-force", ErrorKind::Invalid),
-    // There is no auth method yet that can be mounted.
-    (Operation::Write, "sys/auth/{path*}", ErrorKind::Invalid),
     // Its shares are not backed up, and none is a recovery share.
     (Operation::Read, "sys/rekey/backup", ErrorKind::Invalid),
     (Operation::Read, "sys/rotate/root/backup", ErrorKind::Invalid),
@@ -93,6 +91,9 @@ struct House {
     nonce: String,
     wrapping: String,
     lease: String,
+    secret_accessor: String,
+    app: String,
+    app_token: String,
 }
 
 impl House {
@@ -168,6 +169,9 @@ impl House {
             nonce: empty(),
             wrapping: empty(),
             lease: empty(),
+            secret_accessor: empty(),
+            app: empty(),
+            app_token: empty(),
         }
     }
 
@@ -193,6 +197,18 @@ impl House {
         house.wrapping = wrap.token.expose().clone();
         house.get("sys/quotas/rate-limit/made", json!({ "path": "kv1/", "rate": 1_000 })).await;
         house.get("cubbyhole/a/b", json!({ "password": 1 })).await;
+        for method in ["approle", "userpass"] {
+            house.get(&format!("sys/auth/{method}"), json!({ "type": method })).await;
+        }
+        house.get("auth/approle/role/made", json!({ "role_id": "ROLE_ID" })).await;
+        let secret = json!({ "secret_id": "the-secret" });
+        let secret = house.get("auth/approle/role/made/custom-secret-id", secret).await;
+        house.secret_accessor = secret["secret_id_accessor"].as_str().unwrap().to_owned();
+        let app = house.get("apps", json!({ "name": "made", "policies": ["default"] })).await;
+        house.app = app["app_id"].as_str().unwrap().to_owned();
+        house.app_token = app["app_token"].as_str().unwrap().to_owned();
+        let password = json!({ "password": "correct horse battery staple" });
+        house.get("auth/userpass/users/made", password).await;
         house.get("auth/token/roles/made", json!({ "allowed_policies": ["default"] })).await;
         let made = house.request(
             Operation::Write,
@@ -230,6 +246,9 @@ impl House {
             .replace("shs.…", &self.child)
             .replace("shs.wrapping", &self.wrapping)
             .replace("auth/token/create/HASH", &self.lease)
+            .replace("SECRET_ID_ACCESSOR", &self.secret_accessor)
+            .replace("APP_ID", &self.app)
+            .replace("APP_TOKEN", &self.app_token)
             .replace(r#""accessor":"…""#, &format!(r#""accessor":"{}""#, self.accessor))
             .replace(r#""key":"…""#, &format!(r#""key":"{}""#, self.share))
             .replace(r#""nonce":"…""#, &format!(r#""nonce":"{}""#, self.nonce))
@@ -248,6 +267,7 @@ fn path_of(mount: &str, route: &Route, house: &House) -> String {
         ("sys/", Write, "mounts/{path*}") => "fresh",
         // What every vault has cannot be disabled; what is not there is disabled already.
         ("sys/", Delete, "auth/{path*}") => "gone",
+        ("sys/", Write, "auth/{path*}") => "fresh",
         ("sys/", _, "auth/{path*}" | "auth/{path*}/tune") => "token",
         ("sys/", _, "audit-hash/{path*}") => "store",
         ("sys/", ..) => "secret",
@@ -266,6 +286,8 @@ fn path_of(mount: &str, route: &Route, house: &House) -> String {
         .replace("{template}", "read_only")
         .replace("{role}", "made")
         .replace("{quota}", "made");
+    let pattern = pattern.replace("{setting}", "token-ttl").replace("{user}", "made");
+    let pattern = pattern.replace("{app}", &house.app).replace("{policy}", "default");
     assert!(!pattern.contains('{'), "say what stands for the names of {route:?}");
     format!("{mount}{pattern}")
 }

@@ -26,6 +26,11 @@ impl Cidr {
         }
     }
 
+    /// As text with its length, also where it is one address.
+    pub fn to_block(&self) -> String {
+        format!("{}/{}", self.network, self.bits)
+    }
+
     /// Is every address of `other` in this block.
     pub fn covers(&self, other: &Self) -> bool {
         self.bits <= other.bits && self.contains(other.network)
@@ -133,6 +138,17 @@ mod tests {
         check("10.1.0.0/16", "10.0.0.0/8", false);
         check("10.0.0.0/8", "10.0.0.0/8", true);
         check("::/0", "10.0.0.0/8", false);
+    }
+
+    #[test]
+    fn blocks_are_shown() {
+        let check = |text: &str, short: &str, long: &str| {
+            let block: Cidr = text.parse().unwrap();
+            assert_eq!((block.to_string().as_str(), block.to_block().as_str()), (short, long));
+        };
+        check("127.0.0.1/32", "127.0.0.1", "127.0.0.1/32");
+        check("10.1.2.3/8", "10.1.2.3/8", "10.1.2.3/8");
+        check("::1", "::1", "::1/128");
     }
 
     #[test]

@@ -2,13 +2,17 @@
 //! and the batch that is being staged. Core commits the batch together with the request's audit record.
 
 mod first_seed;
+mod later;
 mod login;
 mod operate;
+mod password;
 mod visible;
 
 pub(crate) use visible::{Filter, folder_of, touches};
 
+pub(crate) use later::{DUE_PREFIX, Due, SWEEP_PREFIX, Sweep, due_name};
 pub use login::Login;
+pub use password::Password;
 
 use crate::{
     Secret,

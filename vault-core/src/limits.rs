@@ -135,6 +135,28 @@ pub const BATCH_TOKEN_BYTES_MAX: usize = 6 * 1024;
 /// Revocations by path that are remembered for batch tokens once they are swept. Beyond it the oldest of them becomes the
 /// age below which every batch token ends.
 pub const REVOCATIONS_KEPT_MAX: usize = 256;
+/// Passwords that are hashed at a time: each takes [`Argon2Cost`](crate::crypto::Argon2Cost)'s 19 MiB and a processor.
+pub const PASSWORD_HASHES: usize = 4;
+/// Passwords that are hashed or wait for it: a few seconds' work. Beyond it a caller is told 503 at once.
+pub const PASSWORD_QUEUE_MAX: usize = 128;
+/// Failed logins in a row that lock a name, unless a mount says otherwise; Vault's number.
+pub const LOCKOUT_THRESHOLD: u64 = 5;
+/// How long a name is locked; Vault's.
+pub const LOCKOUT_DURATION: Duration = Duration::from_secs(15 * 60);
+/// How long after the last one failed logins are forgotten; Vault's.
+pub const LOCKOUT_RESET: Duration = Duration::from_secs(15 * 60);
+/// How long an application's bootstrap token waits to be used (the second seed's figure).
+pub const APP_TOKEN_TTL: Duration = Duration::from_secs(3_600);
+/// Longest description of an application in bytes: a list shows many.
+pub const APP_DESCRIPTION_BYTES_MAX: usize = 4 * 1_024;
+/// Applications that one answer shows.
+pub const APPS_PAGE_MAX: usize = 1_000;
+/// Applications that one request looks at to find those that are asked for; a longer list is paged.
+pub const APPS_SCANNED_MAX: usize = 100_000;
+/// Longest id of an AppRole's role in bytes.
+pub const ROLE_ID_BYTES_MAX: usize = 1_024;
+/// Longest SecretID in bytes.
+pub const SECRET_ID_BYTES_MAX: usize = 4 * 1_024;
 /// Longest request path in bytes.
 pub const PATH_BYTES_MAX: usize = 400;
 /// Lowest PBKDF2 iteration count that is accepted (the seed's figure).

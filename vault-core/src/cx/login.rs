@@ -17,6 +17,8 @@ use std::time::Duration;
 pub struct Login<'a> {
     /// The role's or the user's.
     pub settings: &'a TokenSettings,
+    /// The path below the mount that gives the token, spelled in one way: revoking by path knows it by this.
+    pub path: String,
     /// What people and the audit log call him.
     pub display_name: String,
     /// Stands with the token.
@@ -31,9 +33,21 @@ impl Cx {
     /// A new entry that tokens may rest on: they are good only while it stands. It is named at random, so that what is
     /// deleted and made anew has another. It goes with the mount.
     pub fn raise_holder(&mut self) -> Result<String, Error> {
-        let holder = format!("standing/{}/{}", self.mount.id, self.make_id()?);
+        let holder = self.name_holder()?;
         self.restore_holder(&holder)?;
         Ok(holder)
+    }
+
+    /// A name for one that does not stand yet.
+    pub fn name_holder(&self) -> Result<String, Error> {
+        Ok(format!("standing/{}/{}", self.mount.id, self.make_id()?))
+    }
+
+    /// The name under which a secret is kept that somebody proves himself by: a keyed hash, in hex, so that who reads the
+    /// store cannot try texts. The domain keeps secrets of one kind apart from those of another.
+    pub fn secret_index(&self, domain: &str, text: &str) -> Result<String, Error> {
+        let parts = zeroize::Zeroizing::new(format!("{}:{domain}:{text}", domain.len()));
+        Ok(self.barrier()?.token_hash(&parts))
     }
 
     /// Raises one anew that was ended, for who is activated again: the tokens that rest on it are good again.
@@ -59,7 +73,7 @@ impl Cx {
             self.note_rule("the role's tokens are bound to other addresses");
             return Err(Error::denied());
         }
-        let new = self.token_of(call, login)?;
+        let new = self.token_of(login)?;
         let name = new.display_name.clone();
         let issued = issue(self.barrier()?, new, self.now)?;
         for (name, document) in &issued.entries {
@@ -69,8 +83,8 @@ impl Cx {
         Ok(Reply::auth(issued.auth))
     }
 
-    fn token_of(&mut self, call: Call<'_>, login: Login<'_>) -> Result<NewToken, Error> {
-        let Login { settings, display_name, meta, holders, entities } = login;
+    fn token_of(&self, login: Login<'_>) -> Result<NewToken, Error> {
+        let Login { settings, path, display_name, meta, holders, entities } = login;
         let seconds = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
         let of_mount = TokenType::parse(&self.mount.config.token_type)?;
         Ok(NewToken {
@@ -78,7 +92,7 @@ impl Cx {
             no_default_policy: settings.no_default_policy,
             meta,
             display_name,
-            path: call.request.path.clone(),
+            path: [self.mount.path.as_str(), &path].concat(),
             ttl: seconds(settings.ttl),
             explicit_max_ttl: seconds(settings.explicit_max_ttl),
             period: seconds(settings.period),

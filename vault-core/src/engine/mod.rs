@@ -4,20 +4,26 @@
 //! Engines see [`Cx`](crate::cx::Cx), the request and their own models; never the store, the barrier, the lane or
 //! another engine. A handler may run twice (after a conflict): it must not matter.
 
+mod approle;
+mod apps;
 mod audit;
 mod call;
 pub mod cubbyhole;
 pub mod kv;
+mod lockout;
 mod mount;
 pub mod openapi;
 mod route;
 mod secret_manager;
 mod sys;
 mod token;
+mod token_fields;
+mod userpass;
 
 use crate::policy::Deed;
 pub(crate) use call::is_nothing;
 pub use call::{Call, parse_duration};
+pub use lockout::Lockout;
 pub use mount::{MOUNT_FORMAT, Mount, MountConfig, Moved};
 pub use route::{Access, FREE, Field, FieldKind, Handler, Params, Route};
 pub(crate) use route::{joined, rows};
@@ -76,6 +82,9 @@ pub type Target = fn(crate::Operation, &str) -> Option<String>;
 pub const ENGINES: &[&Engine] = &[
     &sys::ENGINE,
     &token::ENGINE,
+    &approle::ENGINE,
+    &userpass::ENGINE,
+    &apps::ENGINE,
     &kv::ENGINE,
     &kv::v1::ENGINE,
     &cubbyhole::ENGINE,

@@ -1,7 +1,7 @@
 //! [`Mount`]: where an engine stands. A mount is named inside the store by an immutable random id, never by its
 //! path, so moving it re-encrypts nothing.
 
-use super::engine_of;
+use super::{Lockout, engine_of};
 use crate::{
     Operation,
     error::Error,
@@ -61,6 +61,9 @@ pub struct MountConfig {
     pub listing_visibility: String,
     /// Of an auth method: the kind of its tokens, in Vault's words; empty = `default-service`.
     pub token_type: String,
+    /// Of an auth method: when a name is locked after failed logins; absent = the vault's rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lockout: Option<Lockout>,
     /// Lists that are kept for those who set them, by their names in the API.
     pub lists: BTreeMap<String, Vec<String>>,
 }
@@ -177,6 +180,7 @@ mod tests {
             force_no_cache: true,
             listing_visibility: "unauth".into(),
             token_type: String::new(),
+            lockout: None,
             lists,
         };
         let moved = Some(Moved { id: "m".into(), from: "kv/".into() });

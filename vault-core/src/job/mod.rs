@@ -4,6 +4,7 @@
 mod background;
 mod count_usage;
 mod expire_ceremonies;
+mod expire_entries;
 mod expire_tokens;
 mod heartbeat;
 mod lock;
@@ -51,6 +52,7 @@ enum Work {
 const JOBS: &[Job] = &[
     count_usage::JOB,
     expire_ceremonies::JOB,
+    expire_entries::JOB,
     expire_tokens::JOB,
     heartbeat::JOB,
     look_around::JOB,

@@ -12,6 +12,7 @@ mod machine;
 mod memo;
 mod migrate;
 mod mounts;
+mod passwords;
 mod presence;
 mod quotas;
 mod restored;
@@ -107,6 +108,8 @@ pub(crate) struct Inner {
     progress: Mutex<UnsealProgress>,
     /// One passphrase at a time: stretching one takes memory.
     guesses: futures::lock::Mutex<guesses::Guesses>,
+    /// Passwords of users, a few at a time.
+    passwords: passwords::Passwords,
     /// One ceremony (init, unseal, seal) at a time.
     ceremony: futures::lock::Mutex<()>,
     /// What happened while sealed; first records after the unseal.
@@ -141,6 +144,7 @@ impl System {
             roster: futures::lock::Mutex::default(),
             progress: Mutex::new(UnsealProgress::new()),
             guesses: futures::lock::Mutex::default(),
+            passwords: passwords::Passwords::default(),
             ceremony: futures::lock::Mutex::new(()),
             sealed_events: Mutex::new(VecDeque::new()),
             turnstile: Turnstile::default(),

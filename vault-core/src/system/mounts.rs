@@ -37,6 +37,7 @@ impl MountTable {
             mount("secret-manager/", "secret-manager", "secret-manager", "the first seed's interface"),
             mount("auth/token/", "token", "token", "token based credentials"),
             mount("cubbyhole/", "cubbyhole", "cubbyhole", "per-token private secret storage"),
+            mount("apps/", "apps", "apps", "applications, their policies and their first token"),
             mount("audit/", "audit", "audit", "audit log: search, verify, export"),
             mount("sys/", "system", "system", "system endpoints used for control, policy and debugging"),
         ])

@@ -94,6 +94,11 @@ impl<S: Backend + ?Sized> Unreliable<S> {
         &self.inner
     }
 
+    /// Calls that it was asked so far.
+    pub fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
     /// Batches that were answered `Unknown` and have not arrived yet.
     pub fn pending(&self) -> usize {
         self.state().pending.len()

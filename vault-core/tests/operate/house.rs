@@ -16,6 +16,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 struct Node {
     vault: Arc<Vault>,
     host: Arc<SimHost>,
+    link: Arc<Unreliable<Memory>>,
 }
 
 /// The nodes, their store, and a token to ask with.
@@ -56,9 +57,10 @@ impl House {
             let link = Arc::new(Unreliable::new(Arc::clone(&house.memory), seed + house.nodes.len() as u64));
             link.rates(Rates { pauses: 300, ..Rates::default() });
             let (crypto, its_host) = (rustcrypto::provider(), Arc::clone(&host));
-            let parts = Parts { backend: link, host: its_host, crypto, settings: settings() };
+            let parts =
+                Parts { backend: Arc::clone(&link) as _, host: its_host, crypto, settings: settings() };
             let vault = Vault::open(parts).await.unwrap();
-            house.nodes.push(Node { vault, host });
+            house.nodes.push(Node { vault, host, link });
             let node = house.node(house.nodes.len() - 1);
             if house.share.is_null() {
                 let born = node.write("sys/init", json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
@@ -158,6 +160,11 @@ impl House {
     /// Sets the clock of the node that is asked so many seconds ahead.
     pub(crate) fn set_ahead(&self, seconds: i64) {
         self.nodes[self.at].host.set_skew(seconds * 1_000_000);
+    }
+
+    /// How often the node that is asked has called its store.
+    pub(crate) fn calls(&self) -> u64 {
+        self.nodes[self.at].link.calls()
     }
 
     /// How many audit records there are.

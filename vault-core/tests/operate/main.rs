@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod approle;
+mod apps;
 mod devices;
 mod first_seed;
 mod headers;
@@ -14,4 +16,5 @@ mod policies;
 mod presence;
 mod quotas;
 mod tokens;
+mod userpass;
 mod wrapping;

@@ -77,7 +77,7 @@ fn what_cannot_be_mounted() {
         check(
             "sys/mounts/kv",
             json!({ "type": "kv", "config": lockout }),
-            Some("config.user_lockout_config"),
+            Some("can only be set on auth methods"),
         )
         .await;
         check("sys/mounts/kv", json!({ "type": "kv", "config": { "max_lease_ttl": "x" } }), Some("duration"))

@@ -29,6 +29,19 @@ pub(in crate::engine) async fn list_below(cx: &mut Cx, root: &str, call: &Call<'
     })
 }
 
+/// A page of the names below a prefix of the mount's keys, as `after` and `limit` ask for it.
+pub(in crate::engine) async fn list_page(
+    cx: &mut Cx,
+    prefix: &str,
+    call: Call<'_>,
+) -> Result<Vec<String>, Error> {
+    let after = call.text("after")?.filter(|after| !after.is_empty());
+    let max = limits::LIST_NAMES_MAX;
+    let asked = call.integer("limit")?.filter(|limit| *limit > 0);
+    let limit = asked.map_or(max, |limit| usize::try_from(limit).unwrap_or(max).min(max));
+    cx.list(prefix, after.as_deref(), limit).await
+}
+
 /// Names of all entries below a prefix, relative to it.
 async fn names_recursive(
     cx: &mut Cx,

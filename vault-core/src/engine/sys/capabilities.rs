@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     policy::Grants,
     request::{Reply, Shape},
-    token::{Identity, ROOT, Token},
+    token::{BATCH_PREFIX, Identity, ROOT, Token},
 };
 use serde_json::{Map, Value, json};
 
@@ -22,9 +22,13 @@ pub(super) async fn of_self(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error>
 }
 
 pub(super) async fn of_token(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {
-    let hash = cx.token_hash(&call.required_text("token")?)?;
-    let identity = holder_of(cx, &hash).await?.ok_or_else(|| Error::invalid("invalid token"))?;
-    answer(cx, &identity, call)
+    let text = call.required_text("token")?;
+    let hash = cx.token_hash(&text)?;
+    let identity = match text.starts_with(BATCH_PREFIX) {
+        true => cx.batch_token(&text).await?.map(|token| Identity::of(token, &hash)),
+        false => holder_of(cx, &hash).await?,
+    };
+    answer(cx, &identity.ok_or_else(|| Error::invalid("invalid token"))?, call)
 }
 
 pub(super) async fn of_accessor(cx: &mut Cx, call: Call<'_>) -> Result<Reply, Error> {

@@ -183,3 +183,31 @@ fn capped(new: &NewToken) -> Option<String> {
         new.bounds.max.as_secs()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Operation, Request, engine::Params};
+
+    #[test]
+    fn a_child_rests_on_what_its_parent_rests_on_and_an_orphan_does_not() {
+        let token = Token {
+            holders: vec!["standing/m/h".into()],
+            entities: vec!["approle/web".into()],
+            ancestors: vec!["above".into()],
+            ..Token::blank()
+        };
+        let parent = Identity::of(token, "parent");
+        let request = Request::new("id", Operation::Write, "auth/token/create");
+        let call = Call { request: &request, params: Params::default() };
+        let made = |orphan: bool| asked(&parent, false, call, orphan, &Role::default()).unwrap();
+        let child = made(false);
+        assert_eq!(
+            (child.holders, child.entities),
+            (vec!["standing/m/h".into()], vec!["approle/web".into()])
+        );
+        assert_eq!(child.ancestors, ["parent", "above"]);
+        let orphan = made(true);
+        assert!(orphan.holders.is_empty() && orphan.entities.is_empty() && orphan.ancestors.is_empty());
+    }
+}

@@ -52,7 +52,11 @@ const TUNE: &[Field] = &[
     Field::new("passthrough_request_headers", List, "Kept and shown; no engine sees headers."),
     Field::new("allowed_response_headers", List, "Kept and shown; no engine sets headers."),
     Field::new("allowed_managed_keys", Refused, "There are no managed keys."),
-    Field::new("user_lockout_config", Refused, "Lockout is not available yet."),
+    Field::new(
+        "user_lockout_config",
+        Map,
+        "Of an auth method: `lockout_threshold`, `lockout_duration`, `lockout_counter_reset_duration`, `lockout_disable`.",
+    ),
     Field::new("plugin_version", Refused, "Engines are part of the server and have its version."),
 ];
 const REMOUNT: &[Field] =

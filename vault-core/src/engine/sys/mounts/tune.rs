@@ -4,13 +4,13 @@ use super::{TUNE, change};
 use crate::{
     Request,
     cx::Cx,
-    engine::{Call, FieldKind, MOUNT_FORMAT, Mount, is_nothing},
+    engine::{Call, FieldKind, Lockout, MOUNT_FORMAT, Mount, Params, is_nothing},
     error::Error,
     limits::LEASE_TTL_CONFIGURABLE_MAX,
     request::{Reply, Shape},
     token::TokenType,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Lists that are kept and shown.
 const LISTS: &[&str] = &[
@@ -45,6 +45,14 @@ pub(super) fn show(mount: &Mount, data: &mut Value) {
     if mount.is_auth() {
         let kind = config.token_type.as_str();
         data["token_type"] = if kind.is_empty() { "default-service" } else { kind }.into();
+    }
+    if let Some(lockout) = config.lockout {
+        data["user_lockout_config"] = json!({
+            "lockout_threshold": lockout.threshold,
+            "lockout_duration": lockout.duration,
+            "lockout_counter_reset_duration": lockout.reset,
+            "lockout_disable": lockout.disabled,
+        });
     }
     for (name, list) in &config.lists {
         data[name] = json!(list);
@@ -130,6 +138,9 @@ fn apply(mount: &mut Mount, call: Call<'_>) -> Result<(), Error> {
     if let Some(kind) = call.text("token_type")?.filter(|kind| !kind.is_empty()) {
         config.token_type = token_type(&mount.path, kind)?;
     }
+    if let Some(fields) = call.map("user_lockout_config")? {
+        config.lockout = Some(lockout(&mount.path, config.lockout.unwrap_or_default(), fields)?);
+    }
     let config = &mount.config;
     if config.default_lease_ttl > mount.max_ttl().as_secs() {
         return Err(Error::invalid(format!(
@@ -153,6 +164,25 @@ fn ttl(call: Call<'_>, name: &str) -> Result<Option<u64>, Error> {
     Ok(ttl.map(|ttl| ttl.as_secs()))
 }
 
+/// When names are locked, with what the fields name.
+fn lockout(path: &str, before: Lockout, fields: &Map<String, Value>) -> Result<Lockout, Error> {
+    if !path.starts_with("auth/") {
+        return Err(Error::invalid("'user_lockout_config' can only be set on auth methods"));
+    }
+    let mut inner = Request::new("", crate::Operation::Write, "");
+    inner.fields.clone_from(fields);
+    let call = Call { request: &inner, params: Params::default() };
+    let seconds = |name: &str, before: u64| -> Result<u64, Error> {
+        Ok(ttl(call, name)?.filter(|seconds| *seconds > 0).unwrap_or(before))
+    };
+    Ok(Lockout {
+        threshold: call.integer("lockout_threshold")?.filter(|count| *count > 0).unwrap_or(before.threshold),
+        duration: seconds("lockout_duration", before.duration)?,
+        reset: seconds("lockout_counter_reset_duration", before.reset)?,
+        disabled: call.boolean("lockout_disable")?.unwrap_or(before.disabled),
+    })
+}
+
 fn token_type(path: &str, kind: String) -> Result<String, Error> {
     if !path.starts_with("auth/") {
         return Err(Error::invalid("'token_type' can only be set on auth methods"));
@@ -169,7 +199,7 @@ fn token_type(path: &str, kind: String) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Operation, engine::Params};
+    use crate::Operation;
 
     fn applied(path: &str, fields: Value) -> Result<Mount, Error> {
         let mut mount = Mount::built_in(path, "kv", "id", "");
