@@ -1,5 +1,7 @@
 //! The commands: one file each, one line each in [`COMMANDS`].
 
+mod app;
+mod approle;
 mod audit;
 mod auth;
 mod completion;
@@ -8,6 +10,7 @@ mod import;
 mod kv;
 mod lease;
 mod login;
+mod logins;
 mod operator;
 mod path_help;
 mod policy;
@@ -20,6 +23,7 @@ mod store;
 mod token;
 mod tuning;
 mod unwrap;
+mod userpass;
 mod version;
 mod version_history;
 
@@ -72,6 +76,9 @@ const COMMANDS: &[Entry] = &[
     entry::<lease::Lease>(),
     entry::<secrets::Secrets>(),
     entry::<auth::Auth>(),
+    entry::<approle::AppRole>(),
+    entry::<app::App>(),
+    entry::<userpass::UserPass>(),
     entry::<audit::Audit>(),
     entry::<store::Store>(),
     entry::<import::Import>(),

@@ -1,14 +1,13 @@
 //! Removes what engines have left to time and to the sweep ([`Cx::expire_later`](crate::cx::Cx::expire_later),
 //! [`Cx::sweep_later`](crate::cx::Cx::sweep_later)), a bounded piece an activation.
 
-use super::{Job, background::Background};
+use super::{Job, Work, background::Background};
 use crate::{
     cx::{DUE_PREFIX, Due, SWEEP_PREFIX, Sweep, due_name},
     error::Error,
     id::Timestamp,
     limits::{EXPIRE_PAGE, SWEEP_PAGES},
     store::{Entry, Key, Op},
-    system::System,
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use std::time::Duration;
 pub(super) const JOB: Job = Job {
     name: "expire-entries",
     every: Duration::from_secs(5),
-    activate: |system| Box::pin(activate(system)),
+    work: Work::Shared { shards: 1, activate: |background| Box::pin(activate(background)) },
 };
 
 /// What a document says that ends by time; it may say more.
@@ -25,15 +24,14 @@ struct Expiring {
     expires: Option<Timestamp>,
 }
 
-async fn activate(system: &System) -> Result<(), Error> {
-    let Some(background) = Background::start(system) else { return Ok(()) };
+async fn activate(background: &Background<'_>) -> Result<(), Error> {
     for due in background.page(DUE_PREFIX, EXPIRE_PAGE).await? {
-        if !expire(&background, due).await? {
+        if !expire(background, due).await? {
             break;
         }
     }
     for tombstone in background.page(SWEEP_PREFIX, EXPIRE_PAGE).await? {
-        sweep(&background, &tombstone).await?;
+        sweep(background, &tombstone).await?;
     }
     Ok(())
 }

@@ -260,7 +260,9 @@ fn secret_ids() {
         // What is stored of one tells nothing, and goes by itself.
         assert_eq!(house.keys("ns/0/due/").len(), 1);
         assert!(house.keys("ns/0/").iter().all(|key| !key.contains("mine")));
-        house.set_ahead(3_601);
+        for node in [house.node(0), house.node(1)] {
+            node.set_ahead(3_601);
+        }
         let gone = house
             .ask(Write, &format!("{base}/secret-id/lookup"), json!({ "secret_id": "mine" }))
             .await
