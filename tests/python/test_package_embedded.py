@@ -126,6 +126,22 @@ def test_tokens_and_denials(vault):
     assert vault.token is not None, "the other handle has its own"
 
 
+def test_written_policies(vault):
+    vault.policies.put("reader", 'path "secret/data/app" { capabilities = ["read"] }')
+    assert "reader" in vault.policies.list() and "secret/data/app" in vault.policies.get("reader")
+    vault.kv().put("app", a="b")
+    reader = vault.with_token(vault.tokens.create(policies=["reader"]).token)
+    assert reader.kv().get("app").reveal() == {"a": "b"}
+    for refused in (lambda: reader.kv().put("app", a="c"), lambda: reader.kv().get("other"), lambda: reader.policies.put("mine", "")):
+        with pytest.raises(secrethub.Denied):
+            refused()
+    with pytest.raises(secrethub.Invalid):
+        vault.policies.put("broken", "path {")
+    vault.policies.delete("reader")
+    with pytest.raises(secrethub.Denied):
+        reader.kv().get("app")
+
+
 def test_generic_requests(vault):
     vault.write("sys/mounts/team", {"type": "kv", "options": {"version": "1"}})
     vault.write("team/a", password=secrethub.Secret("s3cret"), tags=("x", "y"))
