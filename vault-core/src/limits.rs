@@ -196,6 +196,10 @@ pub const FLOOD_WINDOW: Duration = Duration::from_secs(10);
 /// How long who is turned away by the mounts and quotas of the request before is not compared with the store: a flood must
 /// not reach it, and an operator's change of mind must reach the flood.
 pub const MOUNTS_BELIEVED: Duration = Duration::from_secs(1);
+/// Failed logins of one name from one address …
+pub const LOGIN_FAILURES_MAX: usize = 5;
+/// … within this time; then that address waits. As the second seed has it, where it counted good ones, too.
+pub const LOGIN_FAILURES_WINDOW: Duration = Duration::from_secs(60);
 /// Rate limit quotas: every node reads them all when a mount changes.
 pub const QUOTAS_MAX: usize = 128;
 /// Clients that a quota remembers on a node; the rest share one bucket. With [`QUOTAS_MAX`] of them, all flooded at once,

@@ -3,6 +3,7 @@
 
 mod admit;
 mod gate;
+mod logins;
 mod question;
 mod record;
 mod wrap;
@@ -228,7 +229,7 @@ impl Vault {
             open_ceremonies: self.system.settings().unauthenticated_ceremonies,
             facts: question::facts(request, identity.as_deref(), now),
         };
-        let admitted = admit(&asked, &mut ledger);
+        let (admitted, mut turn) = (admit(&asked, &mut ledger), None);
         let (answer, cx) = match admitted {
             Ok(admitted) => {
                 let mount = Arc::clone(admitted.mount);
@@ -238,7 +239,7 @@ impl Vault {
                     Cx::new(self.system.clone(), Some(Arc::clone(&unsealed)), mount, asker, watched, now);
                 (cx.ahead, cx.table) = (seen.ahead.take(), Some(Arc::clone(mounts)));
                 (cx.filter, cx.facts, cx.sudo) = (admitted.filter.clone(), asked.facts, admitted.sudo);
-                let answer = call(&mut cx, &admitted, request).await;
+                let answer = logins::call(&mut cx, &admitted, request, &mut turn).await;
                 if admitted.route.access == Access::Probe {
                     return Attempt::Answer(answer);
                 }

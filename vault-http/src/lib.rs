@@ -8,10 +8,11 @@
 //! | `encode`, `envelope`, `health` | the way out; `encode` is the one file with status codes |
 //! | `secret_manager` | the first seed's `/vault/secret/*` |
 //! | `docs`, `openapi`, `help`, `metrics`, `in_flight` | what the server says about itself |
-//! | `rate`, `address`, [`limits`] | who, how much, how fast |
+//! | `rate`, `admission`, `address`, [`limits`] | who, how much, how fast |
 //! | [`Server`], [`Tls`], `idle` | connections |
 
 mod address;
+mod admission;
 mod alias;
 mod archive;
 mod body;

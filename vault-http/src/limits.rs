@@ -30,6 +30,8 @@ pub const JSON_VALUES_MAX: usize = 250_000;
 pub const SECRET_MANAGER_BODY_MAX: usize = 1_500_000;
 /// Time that requests in flight get at shutdown; longer than the core's deadline for one request.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(15);
+/// Requests in work at one time: what the core merges into a few commits. One caller gets half of them at most.
+pub const REQUESTS_MAX: usize = 4_096;
 /// Refused strangers an address may send: each one costs an audit record. A test-suite passes, a flood does not.
 pub const REFUSALS: Rate = Rate { per_second: 100, burst: 1_000 };
 /// Requests an address may send to the first seed's API, which needs no token.
@@ -55,6 +57,8 @@ pub struct Rate {
 pub struct Limits {
     /// See [`CONNECTIONS_MAX`].
     pub connections: usize,
+    /// See [`REQUESTS_MAX`]; at least 2.
+    pub requests: usize,
     /// See [`STREAMS_MAX`].
     pub streams: u32,
     /// See [`HEAD_BYTES_MAX`]; at least 8 KiB.
@@ -83,6 +87,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: CONNECTIONS_MAX,
+            requests: REQUESTS_MAX,
             streams: STREAMS_MAX,
             head_bytes: HEAD_BYTES_MAX,
             headers: HEADERS_MAX,

@@ -2,7 +2,9 @@
 //! core's business.
 
 use crate::{
-    address, alias,
+    address,
+    admission::{Admission, Place},
+    alias,
     body::{self, Budget, Loaded},
     decode::{self, Head},
     docs,
@@ -42,6 +44,7 @@ pub(crate) struct App {
     pub(crate) door: Arc<dyn Door>,
     pub(crate) settings: Settings,
     pub(crate) bodies: Budget,
+    pub(crate) admission: Admission,
     /// Strangers that were refused: each cost an audit record.
     pub(crate) refusals: Limiter,
     pub(crate) secret_manager: Limiter,
@@ -62,10 +65,11 @@ pub fn router(door: Arc<dyn Door>, settings: Settings) -> Router {
     }
     let limits = &settings.limits;
     let bodies = Budget::new(limits.bodies_bytes);
+    let admission = Admission::new(limits.requests);
     let (refusals, secret_manager) = (Limiter::new(limits.refusals), Limiter::new(limits.secret_manager));
     settings.metrics.watch(&door);
     let openapi = OnceLock::new();
-    let app = App { door, bodies, refusals, secret_manager, openapi, settings };
+    let app = App { door, bodies, admission, refusals, secret_manager, openapi, settings };
     router.fallback(nowhere).with_state(Arc::new(app))
 }
 
@@ -74,9 +78,14 @@ impl App {
     pub(crate) async fn ask(&self, request: CoreRequest) -> Result<Reply, Error> {
         let address = request.remote.address;
         let stranger = request.token.is_none();
+        // A probe asks whether there is a vault, not whether it has time.
+        let place = match PROBES.contains(&request.path.as_str()) {
+            true => None,
+            false => Some(self.admission.enter(request.token.as_ref(), address)?),
+        };
         let span = tracing::info_span!("request", id = request.id, operation = request.operation.as_str());
         let door = Arc::clone(&self.door);
-        let result = match tokio::spawn(async { door.handle(request).await }.instrument(span)).await {
+        let result = match tokio::spawn(handle(door, request, place).instrument(span)).await {
             Ok(result) => result,
             // A panic's text may hold anything: the hook has printed where it was.
             Err(_) => Err(Error::internal("the request's task ended without an answer")),
@@ -84,7 +93,7 @@ impl App {
         // A stranger at a ceremony is told that it is not served without a token.
         let refused = |kind| {
             matches!(kind, ErrorKind::Unauthenticated | ErrorKind::Credentials)
-                || stranger && kind == ErrorKind::Unsupported
+                || stranger && matches!(kind, ErrorKind::Unsupported | ErrorKind::RateLimited { .. })
         };
         if result.as_ref().is_err_and(|error| refused(error.kind())) {
             self.refusals.take(address);
@@ -102,6 +111,13 @@ impl App {
         self.door.count_turned_away(address);
         rate_limited(wait)
     }
+}
+
+/// The place is held until the door has answered, whether or not somebody waits.
+async fn handle(door: Arc<dyn Door>, request: CoreRequest, place: Option<Place>) -> Result<Reply, Error> {
+    let answer = door.handle(request).await;
+    drop(place);
+    answer
 }
 
 fn rate_limited(retry_after: std::time::Duration) -> Error {

@@ -61,6 +61,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("proxy_protocol_listen", Kind::List, &["SECRETHUB_PROXY_PROTOCOL_LISTEN"]),
     key("metrics_listen", Kind::Text, &["SECRETHUB_METRICS_LISTEN"]),
     key("connections_max", Kind::Number, &["SECRETHUB_CONNECTIONS_MAX"]),
+    key("requests_max", Kind::Number, &["SECRETHUB_REQUESTS_MAX"]),
     key("cluster_name", Kind::Text, &["SECRETHUB_CLUSTER_NAME"]),
     key("default_mounts", Kind::List, &["SECRETHUB_DEFAULT_MOUNTS"]),
     key("master_key_file", Kind::Text, &["MASTER_KEY_FILE"]),

@@ -41,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) proxy_protocol_listen: Option<Vec<String>>,
     pub(crate) metrics_listen: Option<String>,
     pub(crate) connections_max: Option<u32>,
+    pub(crate) requests_max: Option<u32>,
     pub(crate) cluster_name: Option<String>,
     pub(crate) default_mounts: Option<Vec<String>>,
     pub(crate) master_key_file: Option<PathBuf>,

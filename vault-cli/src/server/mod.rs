@@ -100,6 +100,7 @@ impl Plan {
         let has_key = matches!(guardian, Guardian::MasterKey(_));
         let limits = Limits::default();
         let connections = config.connections_max.map_or(limits.connections, |max| max as usize);
+        let requests = config.requests_max.map_or(limits.requests, |max| max as usize);
         let defaults = Settings::default();
         Ok(Self {
             store: config.store_url()?,
@@ -109,7 +110,7 @@ impl Plan {
             proxies: config.proxies()?,
             metrics: config.metrics_address()?,
             certificates: config.tls_files()?.map(Certificates::load).transpose()?,
-            limits: Limits { connections, ..limits },
+            limits: Limits { connections, requests, ..limits },
             audit_file: config.audit_file.clone(),
             audit_devices_folder: config.devices_folder()?,
             vault: Settings {

@@ -13,6 +13,7 @@ mod note_version;
 mod prune_audit;
 mod rewrap;
 mod rotate_keyring;
+mod sweep_logins;
 mod sweep_mounts;
 mod sweep_revocations;
 mod sweep_tokens;
@@ -60,6 +61,7 @@ const JOBS: &[Job] = &[
     prune_audit::JOB,
     rewrap::JOB,
     rotate_keyring::JOB,
+    sweep_logins::JOB,
     sweep_mounts::JOB,
     sweep_revocations::JOB,
     sweep_tokens::JOB,

@@ -8,6 +8,7 @@ mod first_seed;
 mod floods;
 mod guesses;
 mod init;
+pub(crate) mod login_failures;
 mod machine;
 mod memo;
 mod migrate;
@@ -40,7 +41,7 @@ pub(crate) use revocations::{
 pub(crate) use rotation::{ROTATE_POLICY_KEY, RotatePolicy};
 pub use seal::SealStatus;
 pub use settings::{DefaultMount, Guardian, SecretManagerApi, Settings};
-pub(crate) use turnstile::Turnstile;
+pub(crate) use turnstile::{Turn, Turnstile};
 pub(crate) use unsealed::Unsealed;
 pub(crate) use version::{VERSION_PREFIX, Version};
 

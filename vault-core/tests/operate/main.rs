@@ -10,6 +10,7 @@ mod headers;
 mod house;
 mod jobs;
 mod leases;
+mod logins;
 mod mounts;
 mod node;
 mod policies;

@@ -227,3 +227,29 @@ async fn no_nonsense_is_a_server_error() {
         }
     }
 }
+
+#[tokio::test]
+async fn one_greedy_token_leaves_room_for_others() {
+    let limits = Limits { requests: 4, ..Limits::default() };
+    let (door, router) = fake(Settings { limits, ..Settings::default() });
+    let ask = async |token: &str, uri: &str| call(&router, "GET", uri, &[("x-vault-token", token)], "").await;
+    let stuck = |token: &'static str| {
+        let router = router.clone();
+        tokio::spawn(async move { call(&router, "GET", "/v1/stuck", &[("x-vault-token", token)], "").await })
+    };
+    let _held = [stuck("greedy"), stuck("greedy")];
+    while door.seen.lock().unwrap().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let refused = ask("greedy", "/v1/a").await;
+    assert_eq!((refused.code, refused.header("retry-after")), (503, "1"), "{}", refused.text);
+    for _ in 0..3 {
+        assert_eq!(ask("modest", "/v1/a").await.code, 200);
+    }
+    let _more = [stuck("a"), stuck("b")];
+    while door.seen.lock().unwrap().len() < 7 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ask("modest", "/v1/a").await.code, 503, "all places are taken");
+    assert!(ask("", "/v1/sys/health").await.text.contains("sealed"), "probes are answered");
+}
