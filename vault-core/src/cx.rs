@@ -124,7 +124,6 @@ pub struct Cx {
     backend: Arc<dyn Backend>,
     unsealed: Option<Arc<Unsealed>>,
     mount: Arc<Mount>,
-    scope: String,
     identity: Option<Arc<Identity>>,
     now: Timestamp,
     /// What gives the right to answer: read again in the same instant as the data.
@@ -155,14 +154,13 @@ impl Cx {
         watched: Watched,
         now: Timestamp,
     ) -> Self {
-        let (backend, scope) = (system.backend(), mount.scope());
+        let backend = system.backend();
         let (staged, effects, notes) = (Vec::new(), Vec::new(), Notes::default());
         Self {
             system,
             backend,
             unsealed,
             mount,
-            scope,
             identity,
             now,
             watched,
@@ -269,12 +267,7 @@ impl Cx {
 
     /// One key.
     pub async fn get(&mut self, key: &str) -> Result<Option<Item>, Error> {
-        if let Some((ahead, entry)) = self.ahead.take()
-            && ahead == self.full(key)?
-        {
-            return entry.map(|entry| self.open(entry)).transpose();
-        }
-        let entry = self.read([self.full(key)?]).await?.pop().flatten();
+        let entry = self.find(key).await?;
         entry.map(|entry| self.open(entry)).transpose()
     }
 
@@ -292,14 +285,17 @@ impl Cx {
         key: &str,
         parse: fn(&[u8]) -> Result<T, Error>,
     ) -> Result<Option<(Held, Arc<T>)>, Error> {
-        let key = self.full(key)?;
-        let found = match self.ahead.take() {
-            Some((ahead, entry)) if ahead == key => entry,
-            _ => self.read([key]).await?.pop().flatten(),
-        };
-        let Some(entry) = found else { return Ok(None) };
+        let Some(entry) = self.find(key).await? else { return Ok(None) };
         let document = self.unsealed.as_ref().ok_or_else(Error::sealed)?.document(&entry, parse)?;
         Ok(Some((Held { key: entry.key, rev: entry.rev }, document)))
+    }
+
+    /// One key's entry, as it was read ahead or as it stands now.
+    async fn find(&mut self, key: &str) -> Result<Option<Entry>, Error> {
+        match self.ahead.take() {
+            Some((ahead, entry)) if self.is_at(&ahead, key) => Ok(entry),
+            _ => Ok(self.read([self.full(key)?]).await?.pop().flatten()),
+        }
     }
 
     /// Entries in the order asked, at one instant at which the right to them still stands.
@@ -336,15 +332,16 @@ impl Cx {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, Error> {
+        let scope = self.scope_bytes();
         let mut names: Vec<String> = Vec::new();
         let mut from = after.map(|after| skip(prefix, after));
         let mut seen = String::new();
         while names.len() < limit {
             let entries = self.page(prefix, from.as_deref(), limits::SCAN_ENTRIES_MAX).await?;
             let Some(last) = entries.last() else { break };
-            from = Some(last.key.as_str()[self.scope.len()..].to_owned());
+            from = Some(last.key.as_str()[scope..].to_owned());
             for entry in &entries {
-                let name = child(&entry.key.as_str()[self.scope.len() + prefix.len()..]);
+                let name = child(&entry.key.as_str()[scope + prefix.len()..]);
                 if seen != name && names.len() < limit {
                     name.clone_into(&mut seen);
                     if self.shows(name) {
@@ -361,9 +358,10 @@ impl Cx {
     }
 
     async fn page(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, Error> {
-        let mut range = Range::prefix(&format!("{}{prefix}", self.scope));
+        let scope = self.mount.scope();
+        let mut range = Range::prefix(&format!("{scope}{prefix}"));
         if let Some(after) = after {
-            range = range.after(&format!("{}{after}", self.scope));
+            range = range.after(&format!("{scope}{after}"));
         }
         self.backend.scan(range, Limit::entries(limit)).await.map_err(store_error)
     }
@@ -420,14 +418,25 @@ impl Cx {
     }
 
     fn full(&self, key: &str) -> Result<Key, Error> {
-        Key::new([self.scope.as_str(), key].concat()).map_err(|source| {
+        let [namespace, id, slash] = self.mount.scope_parts();
+        Key::join(&[namespace, id, slash, key]).map_err(|source| {
             Error::invalid("path is too long, has an empty segment, or holds a control character")
                 .with_source(source)
         })
     }
 
+    /// Is that the full form of this key.
+    fn is_at(&self, full: &Key, key: &str) -> bool {
+        let below = self.mount.scope_parts().into_iter().try_fold(full.as_str(), str::strip_prefix);
+        below == Some(key)
+    }
+
+    fn scope_bytes(&self) -> usize {
+        self.mount.scope_parts().into_iter().map(str::len).sum()
+    }
+
     fn open(&self, entry: Entry) -> Result<Item, Error> {
-        self.open_at(entry, self.scope.len())
+        self.open_at(entry, self.scope_bytes())
     }
 
     fn open_at(&self, entry: Entry, scope: usize) -> Result<Item, Error> {

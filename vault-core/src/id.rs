@@ -104,13 +104,36 @@ impl Timestamp {
         let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let (h, m, s, us) = at.to_hms_micro();
-        format!("{:04}-{:02}-{:02}T{h:02}:{m:02}:{s:02}.{us:06}Z", at.year(), u8::from(at.month()), at.day())
+        // Every record and most replies hold one, and `format!` takes twenty times as long.
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let parts: [(usize, usize, u32); 7] = [
+            (0, 4, at.year().unsigned_abs()),
+            (5, 2, u8::from(at.month()).into()),
+            (8, 2, at.day().into()),
+            (11, 2, h.into()),
+            (14, 2, m.into()),
+            (17, 2, s.into()),
+            (20, 6, us),
+        ];
+        for (start, length, number) in parts {
+            put_digits(&mut text[start..start + length], number);
+        }
+        // Never: digits are ASCII.
+        String::from_utf8(text.to_vec()).unwrap_or_default()
     }
 
     /// Parses RFC 3339 with any offset and any number of decimals; `None` before 1970.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         u64::try_from(at.unix_timestamp_nanos() / 1_000).ok().map(Self)
+    }
+}
+
+/// A number in as many digits as there is room for.
+fn put_digits(room: &mut [u8], mut number: u32) {
+    for digit in room.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
@@ -126,6 +149,8 @@ mod tests {
         };
         check(0, "1970-01-01T00:00:00.000000Z");
         check(1_763_769_600_000_001, "2025-11-22T00:00:00.000001Z");
+        check(951_782_399_999_999, "2000-02-28T23:59:59.999999Z");
+        check(951_827_696_010_203, "2000-02-29T12:34:56.010203Z");
         check(253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z");
         assert_eq!(Timestamp(u64::MAX).to_rfc3339(), "9999-12-31T23:59:59.999999Z");
         assert_eq!(

@@ -149,7 +149,7 @@ impl Request {
             return Err(Error::invalid("path contains a control character"));
         }
         let dots = |part: &str| part == ".." || part == ".";
-        if self.path.split('/').any(dots) {
+        if self.path.contains('.') && self.path.split('/').any(dots) {
             return Err(Error::invalid("path may not contain '.' or '..' as a segment"));
         }
         Ok(())

@@ -35,7 +35,7 @@ impl Cx {
     /// Has everything removed that stands below a prefix of the mount's keys. The engine must not lead there any more,
     /// nor write there.
     pub fn sweep_later(&mut self, prefix: &str) -> Result<(), Error> {
-        let sweep = Sweep { format: 1, below: [self.scope.as_str(), prefix].concat() };
+        let sweep = Sweep { format: 1, below: self.mount.scope() + prefix };
         let name = format!("sweep/{}", self.make_id()?);
         self.create_root_document(&name, &json_bytes(&sweep)?)
     }
@@ -43,7 +43,8 @@ impl Cx {
     /// Has entries removed at a time. The first must be a JSON document whose field `expires` says when it ends; one that
     /// lives longer meanwhile is looked at again.
     pub fn expire_later(&mut self, at: Timestamp, keys: &[&str]) -> Result<(), Error> {
-        let keys = keys.iter().map(|key| [self.scope.as_str(), key].concat()).collect();
+        let scope = self.mount.scope();
+        let keys = keys.iter().map(|key| [scope.as_str(), key].concat()).collect();
         let name = due_name(at, &self.make_id()?);
         self.create_root_document(&name, &json_bytes(&Due { format: 1, keys })?)
     }

@@ -140,10 +140,14 @@ impl Mount {
 
     /// Where its keys stand in the store.
     pub fn scope(&self) -> String {
+        self.scope_parts().concat()
+    }
+
+    pub(crate) fn scope_parts(&self) -> [&str; 3] {
         match self.kind.as_str() {
             // Tokens are read at every request, by the door itself, before any mount is known.
-            "token" => "ns/0/".to_owned(),
-            _ => ["ns/0/m/", &self.id, "/"].concat(),
+            "token" => ["ns/0/", "", ""],
+            _ => ["ns/0/m/", &self.id, "/"],
         }
     }
 }

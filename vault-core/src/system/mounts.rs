@@ -23,6 +23,8 @@ pub(crate) const UNMOUNTED_PREFIX: &str = "ns/0/unmounted/";
 #[derive(Debug)]
 pub(crate) struct MountTable {
     mounts: BTreeMap<String, Arc<Mount>>,
+    /// Segments of the longest of the paths.
+    depth: usize,
     revocations: Revocations,
     auditing: Auditing,
     policies: Policies,
@@ -46,6 +48,7 @@ impl MountTable {
     fn of(mounts: impl IntoIterator<Item = Mount>) -> Self {
         let mut table = Self {
             mounts: BTreeMap::new(),
+            depth: 0,
             revocations: Revocations::default(),
             auditing: Auditing::default(),
             policies: Policies::built_in(),
@@ -56,7 +59,9 @@ impl MountTable {
     }
 
     fn add(&mut self, mount: Mount) {
-        self.mounts.insert(bare(&mount.path).to_owned(), Arc::new(mount));
+        let path = bare(&mount.path).to_owned();
+        self.depth = self.depth.max(path.split('/').count());
+        self.mounts.insert(path, Arc::new(mount));
     }
 
     /// The built-in ones and those in the store. One that is built in has a document there once it was tuned. `before` is
@@ -83,10 +88,12 @@ impl MountTable {
 
     /// The mount that serves a path, and the rest of the path below it. `secret` is `secret/`.
     pub(crate) fn resolve<'p>(&self, path: &'p str) -> Option<(&Arc<Mount>, &'p str)> {
-        if let Some(mount) = self.mounts.get(path) {
-            return Some((mount, ""));
-        }
-        path.rmatch_indices('/').find_map(|(at, _)| Some((self.mounts.get(&path[..at])?, &path[at + 1..])))
+        let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/').map(|(at, _)| at);
+        // Where the segments end that a mount's path can have.
+        let ends = slashes.chain([path.len()]).take(self.depth);
+        let serving =
+            |at: usize| Some((self.mounts.get(&path[..at])?, path.get(at + 1..).unwrap_or_default()));
+        ends.filter_map(serving).last()
     }
 
     /// The mount that stands at a path, with or without its slash.

@@ -13,12 +13,12 @@ use std::{net::IpAddr, sync::Arc};
 
 /// Where the token with this hash stands.
 pub(crate) fn token_key(hash: &str) -> Result<Key, Error> {
-    Key::new(["ns/0/token/", hash].concat()).map_err(Error::internal)
+    Key::join(&["ns/0/token/", hash]).map_err(Error::internal)
 }
 
 /// Where an entry stands that a token rests on.
 pub(crate) fn holder_key(holder: &str) -> Result<Key, Error> {
-    Key::new(["ns/0/", holder].concat()).map_err(Error::internal)
+    Key::join(&["ns/0/", holder]).map_err(Error::internal)
 }
 
 /// What a request shows of who asks.

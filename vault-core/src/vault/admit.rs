@@ -163,7 +163,8 @@ fn check_protection(request: &Request, access: Access) -> Result<(), Error> {
 pub(super) fn target(mounts: &MountTable, request: &Request) -> Option<Key> {
     let (mount, rest) = mounts.resolve(&request.path)?;
     let target = engine_of(mount)?.target?;
-    Key::new([mount.scope(), target(request.operation, rest)?].concat()).ok()
+    let [namespace, id, slash] = mount.scope_parts();
+    Key::join(&[namespace, id, slash, &target(request.operation, rest)?]).ok()
 }
 
 fn find<'a>(mounts: &'a MountTable, request: &'a Request) -> Result<Admitted<'a>, Error> {

@@ -64,7 +64,8 @@ pub(super) async fn existence(
     let at = mounts.resolve(&request.path);
     let key = at.and_then(|(mount, rest)| {
         let key = (engine_of(mount)?.exists?)(rest)?;
-        Key::new([mount.scope(), key].concat()).ok()
+        let [namespace, id, slash] = mount.scope_parts();
+        Key::join(&[namespace, id, slash, &key]).ok()
     });
     let Some(key) = key else { return Ok(None) };
     if let Some((_, entry)) = seen.ahead.as_ref().filter(|(ahead, _)| *ahead == key) {

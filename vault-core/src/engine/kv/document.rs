@@ -6,7 +6,12 @@
 //! back under its name. Every write touches `meta/<path>`: that is how the absence of a version is guarded.
 
 use super::expiry::DeleteAfter;
-use crate::{cx::Item, error::Error, id::Timestamp, limits};
+use crate::{
+    cx::Item,
+    error::Error,
+    id::{Timestamp, hex},
+    limits,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -138,7 +143,7 @@ impl Metadata {
 
     /// Where a version's data stands below the mount.
     pub(super) fn data_key(&self, number: u64) -> String {
-        format!("v/{}/{number:016x}", self.uid)
+        ["v/", &self.uid, "/", &hex(&number.to_be_bytes())].concat()
     }
 
     /// The version asked for, 0 = the newest, with its number; `None` if it never was or was pruned.
