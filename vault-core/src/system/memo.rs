@@ -16,11 +16,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// A table of fixed size in which a document has one place; who comes later takes it.
+/// A table of fixed size in which a document has two places. Who comes takes the first, and who had it the second: of
+/// documents that are read all the time hardly any three share their places, but many a two.
 pub(crate) struct Memo {
-    places: Box<[Mutex<Option<Parsed>>]>,
+    places: Box<[Mutex<Places>]>,
     hash: RandomState,
 }
+
+type Places = [Option<Parsed>; 2];
 
 struct Parsed {
     key: Key,
@@ -30,7 +33,7 @@ struct Parsed {
 
 impl Memo {
     pub(crate) fn new() -> Self {
-        let places = std::iter::repeat_with(Mutex::default).take(MEMO_DOCUMENTS).collect();
+        let places = std::iter::repeat_with(Mutex::default).take(MEMO_DOCUMENTS / 2).collect();
         Self { places, hash: RandomState::new() }
     }
 
@@ -48,23 +51,32 @@ impl Memo {
             let kept = Arc::clone(&document) as Arc<dyn Any + Send + Sync>;
             let parsed = Parsed { key: entry.key.clone(), rev: entry.rev, document: kept };
             // What is pushed out is dropped after the lock.
-            let _pushed_out = self.place(&entry.key).replace(parsed);
+            let _pushed_out = push(&mut self.places(&entry.key), parsed);
         }
         Ok(document)
     }
 
     fn find<T: Any + Send + Sync>(&self, entry: &Entry) -> Option<Arc<T>> {
-        let place = self.place(&entry.key);
-        let parsed = place.as_ref().filter(|parsed| parsed.rev == entry.rev && parsed.key == entry.key)?;
+        let places = self.places(&entry.key);
+        let mut known = places.iter().flatten();
+        let parsed = known.find(|parsed| parsed.rev == entry.rev && parsed.key == entry.key)?;
         Arc::clone(&parsed.document).downcast().ok()
     }
 
-    fn place(&self, key: &Key) -> MutexGuard<'_, Option<Parsed>> {
+    fn places(&self, key: &Key) -> MutexGuard<'_, Places> {
         // The remainder fits a usize, since the length does.
         let at = self.hash.hash_one(key) % self.places.len() as u64;
-        // A whole value is put there or none.
+        // Whole values are put there or none.
         self.places[at as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An older revision of the same document gives up its own place, and pushes nobody out.
+fn push(places: &mut Places, parsed: Parsed) -> Option<Parsed> {
+    let [first, second] = places;
+    let older = first.as_ref().is_some_and(|known| known.key == parsed.key);
+    let left = first.replace(parsed);
+    if older { left } else { std::mem::replace(second, left) }
 }
 
 #[cfg(test)]
@@ -92,6 +104,26 @@ mod tests {
     }
 
     #[test]
+    fn two_share_their_places_and_the_third_takes_one() {
+        let parsed = |key: &str, rev: u8| {
+            let Entry { key, rev, .. } = entry(key, rev, 8);
+            Parsed { key, rev, document: Arc::new(()) }
+        };
+        let mut places = Places::default();
+        let mut check = |new: Parsed, expect: &[(&str, u8)], pushed_out: Option<&str>| {
+            let left = push(&mut places, new);
+            assert_eq!(left.as_ref().map(|parsed| parsed.key.as_str()), pushed_out);
+            let known = places.iter().flatten().map(|parsed| (parsed.key.as_str(), parsed.rev.0[0]));
+            assert_eq!(known.collect::<Vec<_>>(), expect);
+        };
+        check(parsed("a", 1), &[("a", 1)], None);
+        check(parsed("a", 2), &[("a", 2)], Some("a"));
+        check(parsed("b", 1), &[("b", 1), ("a", 2)], None);
+        check(parsed("c", 1), &[("c", 1), ("b", 1)], Some("a"));
+        check(parsed("b", 2), &[("b", 2), ("c", 1)], Some("b"));
+    }
+
+    #[test]
     fn another_type_is_another_document() {
         let (memo, entry) = (Memo::new(), entry("a", 1, 8));
         memo.document(&entry, || Ok(1_u32)).unwrap();
@@ -111,6 +143,9 @@ mod tests {
         for n in 0..3 * MEMO_DOCUMENTS {
             memo.document(&entry(&n.to_string(), 1, 8), || Ok(n)).unwrap();
         }
-        assert_eq!(memo.places.len(), MEMO_DOCUMENTS);
+        assert_eq!(
+            memo.places.iter().map(|places| places.lock().unwrap().len()).sum::<usize>(),
+            MEMO_DOCUMENTS
+        );
     }
 }
