@@ -90,9 +90,15 @@ async fn round(lane: &Lane, rounds: u64) -> Duration {
     let caller = |lane: Lane| async move {
         for _ in 0..rounds * REQUESTS {
             let draft = Draft { columns: columns(), fields: Vec::new(), headers: Vec::new() };
-            lane.submit(Change { ops: Vec::new(), draft, received: Duration::ZERO, urgent: false })
-                .await
-                .expect("a commit");
+            lane.submit(Change {
+                ops: Vec::new(),
+                draft,
+                received: Duration::ZERO,
+                deadline: None,
+                urgent: false,
+            })
+            .await
+            .expect("a commit");
         }
     };
     let callers: Vec<_> = (0..CALLERS).map(|_| tokio::spawn(caller(lane.clone()))).collect();

@@ -299,12 +299,11 @@ impl Vault {
         let sealing = effects.iter().any(|effect| matches!(effect, Effect::Seal));
         let urgent = sealing || notes.urgent;
         let draft = ledger.draft(unsealed.barrier(), request, notes, &answer);
-        let change = Change { ops, draft, received, urgent };
         let waiting = self.system.host().monotonic();
         // Sealing has bounds of its own.
-        let most = if sealing { 4 * LANE_CLOSE_GRACE } else { REQUEST_DEADLINE };
-        let patience = (received + most).saturating_sub(waiting);
-        let outcome = self.submit_within(patience, Arc::clone(&unsealed), change, effects).await;
+        let deadline = received + if sealing { 4 * LANE_CLOSE_GRACE } else { REQUEST_DEADLINE };
+        let change = Change { ops, draft, received, deadline: Some(deadline), urgent };
+        let outcome = self.submit(Arc::clone(&unsealed), change, effects).await;
         match &outcome {
             Ok(()) => self.system.meter().audited(self.system.host().monotonic().saturating_sub(waiting)),
             Err(SubmitError::Conflict(_) | SubmitError::Lost | SubmitError::Closed) => {}
@@ -341,31 +340,20 @@ impl Vault {
     }
 
     /// The lane sends a batch of unknown outcome again until it is known, however long the store is away; a caller is
-    /// told in time that nobody knows.
-    async fn submit_within(
-        &self,
-        patience: Duration,
-        unsealed: Arc<Unsealed>,
-        change: Change,
-        effects: Vec<Effect>,
-    ) -> Result<(), SubmitError> {
-        let committing = pin!(self.submit(unsealed, change, effects));
-        match select(committing, self.system.host().sleep(patience)).await {
-            Either::Left((outcome, _)) => outcome,
-            Either::Right(_) => Err(SubmitError::Unknown),
-        }
-    }
-
-    /// Effects follow their commit even if the caller has left meanwhile, so they run in a task of their own.
+    /// told in time that nobody knows. Effects follow their commit even then, and even if the caller has left: they run
+    /// in a task of their own.
     async fn submit(
         &self,
         unsealed: Arc<Unsealed>,
-        change: Change,
+        mut change: Change,
         effects: Vec<Effect>,
     ) -> Result<(), SubmitError> {
         if effects.is_empty() {
             return unsealed.lane().submit(change).await;
         }
+        let host = self.system.host();
+        // The effects wait for as long as it takes.
+        let deadline = change.deadline.take().unwrap_or(Duration::MAX);
         let (done, outcome) = oneshot::channel();
         let system = self.system.clone();
         let task = async move {
@@ -386,8 +374,11 @@ impl Vault {
             // The caller may have left: nobody is owed the outcome then.
             let _ = done.send(committed);
         };
-        self.system.host().spawn("effects", Box::pin(task));
-        outcome.await.unwrap_or(Err(SubmitError::Unknown))
+        host.spawn("effects", Box::pin(task));
+        match select(outcome, host.sleep(deadline.saturating_sub(host.monotonic()))).await {
+            Either::Left((outcome, _)) => outcome.unwrap_or(Err(SubmitError::Unknown)),
+            Either::Right(_) => Err(SubmitError::Unknown),
+        }
     }
 
     /// A sealed vault answers what is open to anybody, and refuses the rest.

@@ -154,7 +154,8 @@ impl<'s> Background<'s> {
         };
         let draft = Draft { columns, fields: Vec::new(), headers: Vec::new() };
         let received = self.system.host().monotonic();
-        match self.unsealed.lane().submit(Change { ops, draft, received, urgent: true }).await {
+        match self.unsealed.lane().submit(Change { ops, draft, received, deadline: None, urgent: true }).await
+        {
             Ok(()) => Ok(true),
             Err(SubmitError::Conflict(_) | SubmitError::Closed) => Ok(false),
             Err(error) => Err(Error::unavailable("background work was not committed").with_source(error)),

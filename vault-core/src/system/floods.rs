@@ -55,7 +55,7 @@ impl System {
         let draft = Draft { columns, fields: Vec::new(), headers: Vec::new() };
         let Some(unsealed) = self.unsealed() else { return self.remember(draft) };
         let received = self.host().monotonic();
-        let change = Change { ops: Vec::new(), draft, received, urgent: false };
+        let change = Change { ops: Vec::new(), draft, received, deadline: None, urgent: false };
         if let Err(error) = unsealed.lane().submit(change).await {
             tracing::warn!(%error, ?address, count, "requests were turned away, and that was not recorded");
         }

@@ -69,7 +69,8 @@ impl System {
             ..Columns::default()
         };
         let draft = Draft { columns, fields: Vec::new(), headers: Vec::new() };
-        let change = Change { ops: vec![op], draft, received: self.host().monotonic(), urgent: true };
+        let change =
+            Change { ops: vec![op], draft, received: self.host().monotonic(), deadline: None, urgent: true };
         lane.submit(change).await.map_err(|error| match error {
             SubmitError::Conflict(_) => {
                 Error::unavailable("another node handed the vault over meanwhile; look at seal-status")

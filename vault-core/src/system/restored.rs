@@ -49,7 +49,7 @@ impl System {
         };
         let draft = Draft { columns, ..Draft::default() };
         let ops = vec![(entry.key, Op::Remove(entry.rev))];
-        let change = Change { ops, draft, received: self.host().monotonic(), urgent: true };
+        let change = Change { ops, draft, received: self.host().monotonic(), deadline: None, urgent: true };
         match unsealed.lane().submit(change).await {
             // Another node was faster.
             Ok(()) | Err(SubmitError::Conflict(_)) => Ok(()),

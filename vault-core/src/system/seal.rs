@@ -218,7 +218,8 @@ impl System {
         let Some(unsealed) = self.unsealed() else { return Ok(()) };
         for draft in self.take_sealed_events() {
             let received = self.host().monotonic();
-            let change = Change { ops: Vec::new(), draft: draft.clone(), received, urgent: true };
+            let change =
+                Change { ops: Vec::new(), draft: draft.clone(), received, deadline: None, urgent: true };
             if let Err(source) = unsealed.lane().submit(change).await {
                 self.remember(draft);
                 return Err(

@@ -6,6 +6,7 @@ use crate::{
     audit::Change,
     cx::Notes,
     error::{Error, ErrorKind},
+    limits::REQUEST_DEADLINE,
     rate::{Exceeded, Level},
     request::{Reply, Request},
     system::{Client, GroupBy, MountTable, QuotaConfig, Rule, System},
@@ -103,7 +104,9 @@ async fn refuse(
     let mut ledger = Ledger::new(request, identity, system.host().now());
     ledger.rule(format!("quota {:?}", rule.name));
     let draft = ledger.draft(unsealed.barrier(), request, Notes::default(), &Err(refusal()));
-    let change = Change { ops: Vec::new(), draft, received: system.host().monotonic(), urgent: false };
+    let received = system.host().monotonic();
+    let deadline = Some(received + REQUEST_DEADLINE);
+    let change = Change { ops: Vec::new(), draft, received, deadline, urgent: false };
     match unsealed.lane().submit(change).await {
         Ok(()) => refusal(),
         Err(error) => Error::unavailable("the refusal was not recorded; try again").with_source(error),

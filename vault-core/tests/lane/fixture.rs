@@ -139,6 +139,7 @@ pub(crate) fn change(id: &str, ops: impl IntoIterator<Item = (&'static str, Op)>
         ops: ops.into_iter().map(|(name, op)| (key(name), op)).collect(),
         draft: Draft { columns, fields: Vec::new(), headers: Vec::new() },
         received: std::time::Duration::ZERO,
+        deadline: None,
         urgent: false,
     }
 }

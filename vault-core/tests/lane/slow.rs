@@ -4,11 +4,11 @@ use crate::fixture::change;
 use async_trait::async_trait;
 use futures::{FutureExt as _, future::pending};
 use secrethub_core::{
-    audit::{AuditPage, AuditQuery, AuditRow, Cursor, Head, Lane, LaneParts},
+    audit::{AuditPage, AuditQuery, AuditRow, Change, Cursor, Head, Lane, LaneParts, SubmitError},
     crypto::rustcrypto,
     host::Host as _,
     id::BootId,
-    limits::LANE_CLOSE_GRACE,
+    limits::{LANE_CLOSE_GRACE, LANE_LATENESS_MAX},
     store::{
         AuditLog, Batch, CommitError, Entry, Key, Limit, Range, SnapshotReader, Store, StoreError,
         memory::Memory,
@@ -112,6 +112,40 @@ fn close_ends_though_the_store_is_mute() {
     let closed = world.run(async move { lane.close().await });
     assert!(closed.expect("it ends").is_err());
     assert!(host.monotonic() <= 4 * LANE_CLOSE_GRACE);
+}
+
+/// One in the commit under way and one that waits behind it: each is let go at its time, and one without a time is not.
+#[test]
+fn who_has_waited_long_enough_is_told() {
+    let world = World::new(1);
+    let host = world.node();
+    let store = Slow::new(&host);
+    let lane = store.lane(&world);
+    store.silent.store(true, Relaxed);
+    let told: Arc<Mutex<Vec<(&str, Duration)>>> = Arc::default();
+    let begun = host.monotonic();
+    for (id, seconds) in [("sent", Some(3)), ("waits", Some(5)), ("patient", None)] {
+        let (lane, clock, told) = (lane.clone(), Arc::clone(&host), Arc::clone(&told));
+        let deadline = seconds.map(|seconds| begun + Duration::from_secs(seconds));
+        let asking = async move {
+            let answer = lane.submit(Change { deadline, ..change(id, []) }).await;
+            assert!(matches!(answer, Err(SubmitError::Unknown)), "{id}: {answer:?}");
+            told.lock().unwrap().push((id, clock.monotonic() - begun));
+        };
+        host.spawn("caller", asking.boxed());
+        while store.merged.lock().unwrap().is_empty() && world.step() {} // The first is on its way.
+    }
+    let clock = Arc::clone(&host);
+    world.run(async move { clock.sleep(Duration::from_secs(60)).await }).unwrap();
+    let told = told.lock().unwrap().clone();
+    let check = |at: usize, name: &str, seconds: u64| {
+        let (id, when) = told[at];
+        let (least, most) = (Duration::from_secs(seconds), Duration::from_secs(seconds) + LANE_LATENESS_MAX);
+        assert!(id == name && when >= least && when <= most, "{told:?}");
+    };
+    check(0, "sent", 3);
+    check(1, "waits", 5);
+    assert_eq!(told.len(), 2, "who has no deadline waits on: {told:?}");
 }
 
 /// Callers that ask again `thinking` after each answer, some at another moment than the rest: the records of each

@@ -78,6 +78,7 @@ pub(crate) fn call(host: &SimHost, link: &Arc<Link>, lane: &Lane, id: String, de
                 ops,
                 draft: Draft { columns, fields: Vec::new(), headers: Vec::new() },
                 received,
+                deadline: None,
                 urgent: false,
             })
             .await;

@@ -28,7 +28,31 @@ pub(super) struct Item {
     pub(super) received: Duration,
     pub(super) bytes: usize,
     pub(super) urgent: bool,
-    pub(super) reply: oneshot::Sender<Result<(), SubmitError>>,
+    pub(super) caller: Caller,
+}
+
+/// Who waits for a change, until it is answered or its time is over. One that goes unanswered is told
+/// [`SubmitError::Unknown`].
+#[derive(Debug)]
+pub(super) struct Caller {
+    reply: Option<oneshot::Sender<Result<(), SubmitError>>>,
+    deadline: Option<Duration>,
+}
+
+impl Caller {
+    /// Tells the caller. One that has left is not told; its change is committed all the same.
+    pub(super) fn answer(self, answer: Result<(), SubmitError>) {
+        if let Some(reply) = self.reply {
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// Lets go of a caller whose time is over. Its change stays where it is.
+    pub(super) fn expire(&mut self, now: Duration) {
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.reply = None;
+        }
+    }
 }
 
 /// Where the answer to a change arrives.
@@ -42,7 +66,7 @@ impl Item {
         own: &Key,
         audited: bool,
     ) -> Result<(Self, Answer), SubmitError> {
-        let Change { mut ops, draft, received, urgent } = change;
+        let Change { mut ops, draft, received, deadline, urgent } = change;
         normalise(&mut ops, own)?;
         let draft = tidy(draft);
         let bytes = weigh(&ops)? + draft.headers.len() * AUDIT_TEXT_BYTES_MAX;
@@ -60,12 +84,8 @@ impl Item {
             blank(&mut record);
         }
         let (reply, answer) = oneshot::channel();
-        Ok((Self { ops, record, received, bytes, urgent, reply }, answer))
-    }
-
-    /// Tells the caller. One that has left is not told; its change is committed all the same.
-    pub(super) fn answer(self, answer: Result<(), SubmitError>) {
-        let _ = self.reply.send(answer);
+        let caller = Caller { reply: Some(reply), deadline };
+        Ok((Self { ops, record, received, bytes, urgent, caller }, answer))
     }
 }
 

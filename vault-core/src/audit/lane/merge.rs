@@ -5,7 +5,7 @@
 //! write what an earlier one guards, it may not touch what an earlier one writes. (Without that rule two changes
 //! that each guard what the other writes would both pass, though neither order allows it.)
 
-use super::{SubmitError, intake::Item};
+use super::intake::{Caller, Item};
 use crate::{
     audit::{AuditRecord, Chain},
     crypto::Hash,
@@ -13,7 +13,6 @@ use crate::{
     limits::{BATCH_OPS_MAX, LANE_BYTES_MAX, LANE_REQUESTS_MAX},
     store::{Batch, Clash, Key, Op},
 };
-use futures::channel::oneshot;
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque, hash_map},
     time::Duration,
@@ -118,7 +117,7 @@ pub(super) struct Member {
     received: Duration,
     bytes: usize,
     urgent: bool,
-    reply: oneshot::Sender<Result<(), SubmitError>>,
+    pub(super) caller: Caller,
 }
 
 /// A numbered commit.
@@ -139,7 +138,7 @@ impl Round {
     ) -> Result<Self, Clash> {
         let mut batch = Batch::new(id);
         let mut members = Vec::with_capacity(items.len());
-        for Item { ops, mut record, received, bytes, urgent, reply } in items {
+        for Item { ops, mut record, received, bytes, urgent, caller } in items {
             let keys = ops.iter().map(|(key, op)| (key.clone(), guarded(op))).collect();
             for (key, op) in ops {
                 batch.stage(key, op)?;
@@ -150,7 +149,7 @@ impl Round {
             if urgent {
                 batch.hurry();
             }
-            members.push(Member { keys, received, bytes, urgent, reply });
+            members.push(Member { keys, received, bytes, urgent, caller });
         }
         Ok(Self { batch, members })
     }
@@ -174,11 +173,6 @@ impl Round {
 }
 
 impl Member {
-    /// Tells the caller, if there still is one.
-    pub(super) fn answer(self, answer: Result<(), SubmitError>) {
-        let _ = self.reply.send(answer);
-    }
-
     fn restore(self, staged: &mut BTreeMap<Key, Op>, record: AuditRecord) -> Item {
         let op = |(key, guarded): (Key, Option<Rev>)| {
             let op = match guarded {
@@ -188,7 +182,7 @@ impl Member {
             op.map(|op| (key, op))
         };
         let ops = self.keys.into_iter().filter_map(op).collect();
-        let Self { received, bytes, urgent, reply, .. } = self;
-        Item { ops, record, received, bytes, urgent, reply }
+        let Self { received, bytes, urgent, caller, .. } = self;
+        Item { ops, record, received, bytes, urgent, caller }
     }
 }

@@ -63,6 +63,9 @@ pub struct Change {
     pub draft: Draft,
     /// `Host::monotonic` when the request came.
     pub received: Duration,
+    /// `Host::monotonic` when its caller stops waiting, and hears [`SubmitError::Unknown`] within
+    /// [`LANE_LATENESS_MAX`](crate::limits::LANE_LATENESS_MAX). The change itself goes on. `None` = never.
+    pub deadline: Option<Duration>,
     /// May it use the store's reserve: see [`Batch::hurry`](crate::store::Batch::hurry).
     pub urgent: bool,
 }

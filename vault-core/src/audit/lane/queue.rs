@@ -12,6 +12,7 @@ use std::{
     future::poll_fn,
     sync::{Mutex, MutexGuard, PoisonError},
     task::Poll,
+    time::Duration,
 };
 
 /// Does the lane take changes, and if not, why.
@@ -105,8 +106,13 @@ impl Queue {
         state.items = kept;
         drop(state);
         for (item, keys) in doomed {
-            item.answer(Err(SubmitError::Conflict(keys)));
+            item.caller.answer(Err(SubmitError::Conflict(keys)));
         }
+    }
+
+    /// Lets go of those whose time is over. Their changes keep their places.
+    pub(super) fn expire(&self, now: Duration) {
+        self.state().items.iter_mut().for_each(|item| item.caller.expire(now));
     }
 
     /// How many wait.
@@ -147,7 +153,11 @@ impl Queue {
         state.bytes = 0;
         drop(state);
         for item in rest {
-            item.answer(Err(if phase == Phase::Lost { SubmitError::Lost } else { SubmitError::Closed }));
+            item.caller.answer(Err(if phase == Phase::Lost {
+                SubmitError::Lost
+            } else {
+                SubmitError::Closed
+            }));
         }
     }
 }

@@ -186,7 +186,7 @@ fn own_change(inner: &Inner, operation: &str, path: &str, ops: Vec<(Key, Op)>) -
     };
     let (draft, received) =
         (Draft { columns, fields: Vec::new(), headers: Vec::new() }, inner.host.monotonic());
-    Change { ops, draft, received, urgent: true }
+    Change { ops, draft, received, deadline: None, urgent: true }
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use super::{
     register,
     send::{Line, Sent},
 };
-use crate::{audit::Chain, error::BoxError, store::StoreError};
-use std::{fmt, sync::Arc};
+use crate::{audit::Chain, error::BoxError, limits::LANE_LATENESS_MAX, store::StoreError};
+use futures::future::{Either, select};
+use std::{fmt, pin::pin, sync::Arc};
 
 pub(super) struct Task {
     inner: Arc<Inner>,
@@ -62,9 +63,9 @@ impl Task {
         let mut items = chosen;
         while !items.is_empty() {
             let mut chain = self.chain;
-            let Some(round) = self.number(items, &mut chain) else { return Some(Ended::Unfinished) };
+            let Some(mut round) = self.number(items, &mut chain) else { return Some(Ended::Unfinished) };
             let begun = self.inner.host.monotonic();
-            match self.line.send(&round.batch, &self.chain).await {
+            match self.send(&mut round).await {
                 Sent::Applied => {
                     self.chain = chain;
                     self.crowd.note(&self.inner, round.members.len(), begun);
@@ -76,11 +77,13 @@ impl Task {
                     if losers.is_empty() {
                         return Some(fail(survivors, "the store refused a batch and named no key of it"));
                     }
-                    losers.into_iter().for_each(|(who, keys)| who.answer(Err(SubmitError::Conflict(keys))));
+                    losers
+                        .into_iter()
+                        .for_each(|(who, keys)| who.caller.answer(Err(SubmitError::Conflict(keys))));
                     items = survivors;
                 }
                 Sent::NotApplied(StoreError::Full { .. }) => {
-                    round.members.into_iter().for_each(|who| who.answer(Err(SubmitError::Full)));
+                    round.members.into_iter().for_each(|who| who.caller.answer(Err(SubmitError::Full)));
                     return None;
                 }
                 Sent::NotApplied(source) => {
@@ -88,7 +91,7 @@ impl Task {
                     return None;
                 }
                 Sent::Lost => {
-                    round.members.into_iter().for_each(|who| who.answer(Err(SubmitError::Lost)));
+                    round.members.into_iter().for_each(|who| who.caller.answer(Err(SubmitError::Lost)));
                     return Some(Ended::Lost);
                 }
                 // Whoever waits hears `Unknown` as the members go.
@@ -96,6 +99,22 @@ impl Task {
             }
         }
         None
+    }
+
+    /// Sends a round, however long that takes, and looks after those whose time is over meanwhile.
+    async fn send(&mut self, round: &mut Round) -> Sent {
+        let inner = &self.inner;
+        let mut sending = pin!(self.line.send(&round.batch, &self.chain));
+        loop {
+            match select(sending.as_mut(), inner.host.sleep(LANE_LATENESS_MAX)).await {
+                Either::Left((sent, _)) => return sent,
+                Either::Right(_) => {
+                    let now = inner.host.monotonic();
+                    round.members.iter_mut().for_each(|member| member.caller.expire(now));
+                    inner.queue.expire(now);
+                }
+            }
+        }
     }
 
     /// Takes the lane out of the row, with the last record of its chain. As long as others do so too, it tries again.
@@ -132,7 +151,7 @@ impl Task {
     }
 
     fn finish(&self, round: Round, passed: usize) {
-        round.members.into_iter().for_each(|member| member.answer(Ok(())));
+        round.members.into_iter().for_each(|member| member.caller.answer(Ok(())));
         self.inner.queue.settle(passed, &round.batch);
         self.inner.board.publish(self.chain);
         self.inner.follow(round.batch.records());
@@ -143,13 +162,13 @@ impl Task {
 fn refuse(members: Vec<Member>, source: impl Into<BoxError>) {
     let source = Shared(Arc::new(source.into()));
     for member in members {
-        member.answer(Err(SubmitError::Unavailable(Box::new(source.clone()))));
+        member.caller.answer(Err(SubmitError::Unavailable(Box::new(source.clone()))));
     }
 }
 
 fn fail(items: Vec<Item>, why: &'static str) -> Ended {
     tracing::error!(why, "a store that breaks its contract");
-    items.into_iter().for_each(|item| item.answer(Err(SubmitError::Unavailable(why.into()))));
+    items.into_iter().for_each(|item| item.caller.answer(Err(SubmitError::Unavailable(why.into()))));
     Ended::Unfinished
 }
 
