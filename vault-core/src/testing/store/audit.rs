@@ -129,6 +129,27 @@ pub async fn rows_keep_every_column(store: &Shared) {
     assert_eq!(found, [&expect[0], &expect[2], &expect[1]].map(Clone::clone));
 }
 
+/// However many records a batch has, each becomes its own row: a store may write several at a time.
+pub async fn rows_of_a_large_batch_are_each_kept(store: &Shared) {
+    let mut sent = Vec::new();
+    for size in [1, 7, 8, 9, 16, 23, 64] {
+        let first = sent.len() as u64 + 1;
+        let batch = (first..first + size).map(|seq| {
+            let actor = (seq % 3 > 0).then(|| format!("actor {seq}"));
+            linked(
+                1,
+                seq,
+                Columns { actor, elapsed_us: seq, ..columns(seq, "read", &format!("secret/data/{seq}")) },
+            )
+        });
+        let batch: Vec<_> = batch.collect();
+        commit(store, |b| batch.iter().for_each(|record| b.audit(record.clone()))).await.unwrap();
+        sent.extend(batch);
+    }
+    let expect: Vec<AuditRow> = sent.iter().map(AuditRow::of).collect();
+    assert_eq!(store.read(CHAIN, 0, sent.len() + 1).await.unwrap(), expect);
+}
+
 /// `read` answers one chain in sequence, from a number on, at most so many.
 pub async fn read_walks_one_chain(store: &Shared) {
     append(store, 2, 1, plain(0..20)).await;

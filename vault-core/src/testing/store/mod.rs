@@ -76,7 +76,7 @@ battery! {
         crossed_create_and_put_finish;
     audit:
         rows_come_with_entries rows_of_a_lost_batch_never_come rows_and_entries_are_never_apart
-        rows_keep_every_column read_walks_one_chain search_is_newest_first search_breaks_ties
+        rows_keep_every_column rows_of_a_large_batch_are_each_kept read_walks_one_chain search_is_newest_first search_breaks_ties
         search_filters heads_name_first_and_last prune_takes_the_oldest;
 }
 
