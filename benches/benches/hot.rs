@@ -1,5 +1,5 @@
-//! The hot paths alone, for a profiler or a counter of instructions: `hot PATH TIMES`. Twice the times less the times is
-//! what the path costs, without what was set up for it. `scripts/guard.py` holds it to a budget.
+//! The hot paths alone, for a profiler or a counter of instructions (`valgrind --tool=callgrind`): `hot PATH TIMES`. What twice the
+//! times take less what the times take is what the path costs, without what was set up for it.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench panics and prints")]
 
