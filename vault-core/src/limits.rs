@@ -32,7 +32,7 @@ pub const LANE_GATHER_MAX: Duration = Duration::from_millis(2);
 /// Requests that may wait for the lane; beyond it a caller is told 503 at once instead of waiting for ever.
 pub const LANE_QUEUE_MAX: usize = 8_192;
 /// How late a caller may hear that its time is over: the lane looks so often after who waits, with one timer for all of
-/// them, where a timer for each caller is a tenth of what its request costs.
+/// them. A timer for each would take an allocation and two locks, shared by all, at every request.
 pub const LANE_LATENESS_MAX: Duration = Duration::from_millis(250);
 /// Silence after which a starting node takes a lane out of the row. One that was only idle takes a new boot id.
 pub const LANE_IDLE_MAX: Duration = Duration::from_secs(3_600);
