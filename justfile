@@ -7,7 +7,7 @@ features := "--features secrethub-core/rustcrypto,secrethub-core/aws-lc-rs,secre
 target := env("CARGO_TARGET_DIR", "target")
 
 # Every step, in CI's order.
-ci: fmt scripts deny clippy features doc package build test doctest custom-store bench python counts
+ci: fmt scripts deny clippy features doc package build test doctest custom-store bench fuzz python counts
 
 # The code is formatted.
 fmt: (section "fmt")
@@ -61,6 +61,13 @@ custom-store: (section "custom-store")
 # Every benchmark runs once. To measure: `cargo bench`.
 bench: (section "bench")
     cargo test --benches -p secrethub-benches --locked
+
+# Every fuzz target for so many seconds, from its seeds. cargo-fuzz wants flags of the nightly compiler.
+fuzz seconds="60": (section "fuzz")
+    for name in policy_paths policy_documents; do \
+        mkdir -p fuzz/corpus/$name; \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run $name fuzz/corpus/$name fuzz/seeds/$name -- -max_total_time={{seconds}} -max_len=4096 -verbosity=0; \
+    done
 
 # Measures the stores side by side, on servers that it starts: docs/performance.md. `-- --sizes` measures what they take.
 bench-stores *flags:
