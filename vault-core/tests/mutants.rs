@@ -64,6 +64,7 @@ enum Broken {
     RowsAreForgotten,
     RowsComeFirst,
     RowsComeLate,
+    RowsStopAtSeven,
     ColumnsAreCut,
     ReadStartsAnywhere,
     OldestComesFirst,
@@ -148,6 +149,7 @@ const RED: &[(Broken, &[&str])] = &[
     ),
     (Broken::RowsComeFirst, &["rows_of_a_lost_batch_never_come", "lost_batch_leaves_nothing"]),
     (Broken::RowsComeLate, &["rows_and_entries_are_never_apart"]),
+    (Broken::RowsStopAtSeven, &["rows_of_a_large_batch_are_each_kept"]),
     (Broken::ColumnsAreCut, &["rows_keep_every_column"]),
     (Broken::ReadStartsAnywhere, &["read_walks_one_chain"]),
     (Broken::OldestComesFirst, &["search_is_newest_first", "search_breaks_ties"]),
@@ -224,9 +226,12 @@ impl Mutant {
                 drop(out.stage(self.key(key), op));
             }
         }
-        if self.broken != Broken::RowsAreForgotten {
-            batch.records().iter().for_each(|record| out.audit(record.clone()));
-        }
+        let rows = match self.broken {
+            Broken::RowsAreForgotten => 0,
+            Broken::RowsStopAtSeven => 7,
+            _ => usize::MAX,
+        };
+        batch.records().iter().take(rows).for_each(|record| out.audit(record.clone()));
         out
     }
 
