@@ -66,7 +66,7 @@ bench: (section "bench")
 fuzz seconds="60": (section "fuzz")
     for name in policy_paths policy_documents; do \
         mkdir -p fuzz/corpus/$name; \
-        RUSTC_BOOTSTRAP=1 cargo fuzz run $name fuzz/corpus/$name fuzz/seeds/$name -- -max_total_time={{seconds}} -max_len=4096 -verbosity=0; \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run $name fuzz/corpus/$name fuzz/seeds/$name -- -max_total_time={{seconds}} -max_len=4096 -verbosity=0 -print_final_stats=1 2>&1 | grep -v "Uses:"; \
     done
 
 # Measures the stores side by side, on servers that it starts: docs/performance.md. `-- --sizes` measures what they take.

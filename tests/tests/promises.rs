@@ -22,18 +22,18 @@ use serde_json::{Value, json};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-/// A host whose process can be changed, as a fork would.
+/// A host whose process can be changed, as a fork would, and whose clock can be set ahead, in microseconds.
 #[derive(Debug)]
-struct Forking(TokioHost, AtomicU32);
+struct Forking(TokioHost, AtomicU32, AtomicU64);
 
 impl Host for Forking {
     fn now(&self) -> Timestamp {
-        self.0.now()
+        self.0.now().plus(Duration::from_micros(self.2.load(Ordering::SeqCst)))
     }
     fn monotonic(&self) -> Duration {
         self.0.monotonic()
@@ -71,8 +71,10 @@ async fn open(store: &Arc<Memory>, host: &Arc<Forking>) -> Arc<Vault> {
 
 impl House {
     async fn build() -> Self {
-        let (store, host) =
-            (Arc::new(Memory::default()), Arc::new(Forking(TokioHost::new(), AtomicU32::new(1))));
+        let (store, host) = (
+            Arc::new(Memory::default()),
+            Arc::new(Forking(TokioHost::new(), AtomicU32::new(1), AtomicU64::new(0))),
+        );
         let vault = open(&store, &host).await;
         let house = Self { vault, store, host, token: String::new(), share: Value::Null };
         let shares = json!({ "secret_shares": 1, "secret_threshold": 1 });
@@ -182,9 +184,48 @@ async fn a_fork_is_refused() {
     house.ask(Operation::Read, "auth/token/lookup-self", json!({})).await.unwrap();
 }
 
+/// Tokens that could do everything, and are good no more.
+async fn dead_tokens(house: &House) -> Vec<(&'static str, String)> {
+    let all =
+        r#"path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }"#;
+    house.ask(Operation::Write, "sys/policies/acl/all", json!({ "policy": all })).await.unwrap();
+    let write = async |path: &str, fields: Value| house.ask(Operation::Write, path, fields).await.unwrap();
+    let text = |reply: Reply| reply.auth.unwrap().client_token.expose().clone();
+    let make = async |fields: Value| {
+        let mut fields = fields;
+        fields["policies"] = json!(["all"]);
+        text(write("auth/token/create", fields).await)
+    };
+    let revoked = make(json!({})).await;
+    write("auth/token/revoke", json!({ "token": revoked })).await;
+    let parent = make(json!({})).await;
+    let request = Request::new("id", Operation::Write, "auth/token/create").with_token(&parent);
+    let cut_off = text(house.vault.handle(request).await.unwrap());
+    write("auth/token/revoke", json!({ "token": parent })).await;
+    let used_up = make(json!({ "num_uses": 1 })).await;
+    let once = Request::new("id", Operation::Read, "auth/token/lookup-self").with_token(&used_up);
+    house.vault.handle(once).await.unwrap();
+    let app = write("apps", json!({ "name": "web-shop", "policies": ["all"] })).await.to_value();
+    let login = json!({ "app_id": app["app_id"], "app_token": app["app_token"] });
+    let suspended = text(write("apps/login", login).await);
+    write(&format!("apps/{}/suspend", app["app_id"].as_str().unwrap()), json!({})).await;
+    let (expired, batch) =
+        (make(json!({ "ttl": "1h" })).await, make(json!({ "ttl": "1h", "type": "batch" })).await);
+    house.host.2.store(7_200_000_000, Ordering::SeqCst);
+    vec![
+        ("revoked", revoked),
+        ("its parent revoked", cut_off),
+        ("used up", used_up),
+        ("of a suspended application", suspended),
+        ("expired", expired),
+        ("expired batch", batch),
+    ]
+}
+
 #[tokio::test]
 async fn every_route_refuses_whom_it_should() {
     let house = House::build().await;
+    let dead = dead_tokens(&house).await;
     let made = house.ask(
         Operation::Write,
         "auth/token/create",
@@ -218,6 +259,10 @@ async fn every_route_refuses_whom_it_should() {
                 Some(ErrorKind::Unauthenticated),
                 "bad token: {route:?} at {path}"
             );
+            for (what, token) in &dead {
+                let kind = ask(token).await;
+                assert_eq!(kind, Some(ErrorKind::Unauthenticated), "{what}: {route:?} at {path}");
+            }
             let default = Identity { policies: vec!["default".to_owned()], ..Identity::built_in("test") };
             let rights = Policies::built_in().rights(&default, &path, &|_| None, Facts::default());
             if !rights.any() {
