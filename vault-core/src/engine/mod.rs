@@ -26,7 +26,7 @@ pub use call::{Call, parse_duration};
 pub use lockout::Lockout;
 pub use mount::{MOUNT_FORMAT, Mount, MountConfig, Moved};
 pub use route::{Access, FREE, Field, FieldKind, Handler, Params, Route};
-pub(crate) use route::{joined, rows};
+pub(crate) use route::{joined, row, rows};
 
 /// Everything a kind of mount can do.
 #[derive(Debug)]

@@ -131,6 +131,18 @@ impl fmt::Debug for Route {
     }
 }
 
+/// A row for who holds a token that a policy lets through.
+pub(crate) const fn row(
+    operation: Operation,
+    pattern: &'static str,
+    summary: &'static str,
+    fields: &'static [Field],
+    example: &'static str,
+    handler: Handler,
+) -> Route {
+    Route { operation, pattern, access: Access::Token, summary, fields, example, handler }
+}
+
 /// How many rows some tables have together.
 pub(crate) const fn rows(tables: &[&[Route]]) -> usize {
     let (mut sum, mut table) = (0, 0);

@@ -58,6 +58,20 @@ impl Capability {
     }
 }
 
+/// What an operation is called by who asks what would be decided; with whether there is something already, which tells
+/// `create` from `update`.
+pub fn parse_operation(word: &str) -> Option<(Operation, Option<bool>)> {
+    Some(match word {
+        "read" => (Operation::Read, None),
+        "list" => (Operation::List, None),
+        "create" => (Operation::Write, Some(false)),
+        "update" | "write" => (Operation::Write, Some(true)),
+        "patch" => (Operation::Patch, None),
+        "delete" => (Operation::Delete, None),
+        _ => return None,
+    })
+}
+
 /// A set of rights, or the refusal of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grants(u8);

@@ -29,7 +29,7 @@ mod tree;
 mod variable;
 
 pub use built_in::is_fixed;
-pub use capability::{Capability, Grants};
+pub use capability::{Capability, Grants, parse_operation};
 pub use compiled::Policy;
 pub use condition::{Facts, Holds};
 pub use document::{Deed, Subject};

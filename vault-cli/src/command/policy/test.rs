@@ -7,10 +7,9 @@ use crate::{
     output,
 };
 use secrethub::core::{
-    Operation,
     engine::{Mount, parse_duration},
     id::Timestamp,
-    policy::{Capability, Facts, Policies, Policy, Question},
+    policy::{Capability, Facts, Policies, Policy, Question, parse_operation},
     token::Identity,
 };
 use serde::{Deserialize, Serialize};
@@ -124,7 +123,7 @@ fn compile(plan: &Plan, folder: &Path) -> Result<Policies, Failure> {
 fn judge(plan: &Plan, policies: &Policies, case: &Case) -> Result<Verdict, Failure> {
     let about = format!("case {} {}", case.operation, case.path);
     let wrong = |what: &str| Failure::local(what.to_owned()).about(&about);
-    let (operation, exists) = operation(&case.operation)
+    let (operation, exists) = parse_operation(&case.operation)
         .ok_or_else(|| wrong("operation must be read, list, create, update, patch or delete"))?;
     let names = case.policies.clone().unwrap_or_else(|| plan.policies.keys().cloned().collect());
     if let Some(name) = names.iter().find(|name| policies.find(&name.to_lowercase()).is_none()) {
@@ -157,18 +156,6 @@ fn judge(plan: &Plan, policies: &Policies, case: &Case) -> Result<Verdict, Failu
         result,
         reason: decision.reason.sentence(Capability::needed(operation, exists)),
         passed: result == case.expect && by_rule,
-    })
-}
-
-fn operation(word: &str) -> Option<(Operation, Option<bool>)> {
-    Some(match word {
-        "read" => (Operation::Read, None),
-        "list" => (Operation::List, None),
-        "create" => (Operation::Write, Some(false)),
-        "update" | "write" => (Operation::Write, Some(true)),
-        "patch" => (Operation::Patch, None),
-        "delete" => (Operation::Delete, None),
-        _ => return None,
     })
 }
 

@@ -15,11 +15,12 @@ mod setting;
 use super::{
     Access, Engine, Field,
     FieldKind::{Any, Boolean, Integer, List as ListKind, Seconds, Text},
-    Handler, Place, Route,
+    Place, Route,
     kv::LIST_FIELDS,
+    row,
     token_fields::{TOKEN_FIELDS, both},
 };
-use crate::Operation::{self, Delete, List, Read, Write};
+use crate::Operation::{Delete, List, Read, Write};
 
 /// The engine of `approle`.
 pub(super) const ENGINE: Engine = Engine {
@@ -64,17 +65,6 @@ const SECRET: Field = Field::new("secret_id", Text, "The SecretID.");
 const SECRETS: &[Field] = &[SECRET];
 const ACCESSOR: &[Field] = &[Field::new("secret_id_accessor", Text, "The SecretID's accessor.")];
 const LOGIN: &[Field] = &[Field::new("role_id", Text, "The role's id."), SECRET];
-
-const fn row(
-    operation: Operation,
-    pattern: &'static str,
-    summary: &'static str,
-    fields: &'static [Field],
-    example: &'static str,
-    handler: Handler,
-) -> Route {
-    Route { operation, pattern, access: Access::Token, summary, fields, example, handler }
-}
 
 const BY_SECRET: &str = r#"{"secret_id":"the-secret"}"#;
 const BY_ACCESSOR: &str = r#"{"secret_id_accessor":"SECRET_ID_ACCESSOR"}"#;

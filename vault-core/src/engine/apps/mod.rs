@@ -13,10 +13,10 @@ mod login;
 use super::{
     Access, Engine, Field,
     FieldKind::{Integer, List as ListKind, Map, Text},
-    Handler, Place, Route,
+    Place, Route, row,
     token_fields::{TOKEN_FIELDS, both},
 };
-use crate::Operation::{self, Delete, List, Read, Write};
+use crate::Operation::{Delete, List, Read, Write};
 
 /// The engine of `apps/`.
 pub(super) const ENGINE: Engine = Engine {
@@ -50,17 +50,6 @@ const LOGIN: &[Field] = &[
     Field::new("app_id", Text, "The application's id."),
     Field::new("app_token", Text, "Its bootstrap token."),
 ];
-
-const fn row(
-    operation: Operation,
-    pattern: &'static str,
-    summary: &'static str,
-    fields: &'static [Field],
-    example: &'static str,
-    handler: Handler,
-) -> Route {
-    Route { operation, pattern, access: Access::Token, summary, fields, example, handler }
-}
 
 #[rustfmt::skip]
 const ROUTES: &[Route] = &[

@@ -4,7 +4,7 @@ use super::{config, data, history, list, metadata, versions};
 use crate::{
     Operation,
     cx::Cx,
-    engine::{Access, Call, Field, FieldKind, Handler, Route},
+    engine::{Call, Field, FieldKind, Route, row},
     error::{Error, ErrorKind},
     request::{Reply, Shape},
 };
@@ -46,17 +46,6 @@ const ROLLBACK: &[Field] = &[
     Field::new("cas", FieldKind::Integer, "The version this rollback builds on."),
     Field::new("options", FieldKind::Map, "`cas`, as in a write."),
 ];
-
-const fn row(
-    operation: Operation,
-    pattern: &'static str,
-    summary: &'static str,
-    fields: &'static [Field],
-    example: &'static str,
-    handler: Handler,
-) -> Route {
-    Route { operation, pattern, access: Access::Token, summary, fields, example, handler }
-}
 
 use Operation::{Delete, List, Patch, Read, Write};
 

@@ -12,7 +12,7 @@ use crate::{
     },
     error::Error,
     id::Timestamp,
-    policy::{Capability, Facts, Question},
+    policy::{Capability, Facts, Question, parse_operation},
     request::Reply,
     token::Identity,
 };
@@ -107,15 +107,8 @@ fn path(call: Call<'_>) -> Result<String, Error> {
 
 fn operation(call: Call<'_>) -> Result<(Operation, Option<bool>), Error> {
     let word = call.text("operation")?.unwrap_or_else(|| "read".to_owned());
-    Ok(match word.as_str() {
-        "read" => (Operation::Read, None),
-        "list" => (Operation::List, None),
-        "create" => (Operation::Write, Some(false)),
-        "update" | "write" => (Operation::Write, Some(true)),
-        "patch" => (Operation::Patch, None),
-        "delete" => (Operation::Delete, None),
-        _ => return Err(Error::invalid("operation must be read, list, create, update, patch or delete")),
-    })
+    let wrong = || Error::invalid("operation must be read, list, create, update, patch or delete");
+    parse_operation(&word).ok_or_else(wrong)
 }
 
 fn facts(cx: &Cx, call: Call<'_>, identity: &Identity) -> Result<Facts, Error> {

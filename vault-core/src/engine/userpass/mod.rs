@@ -11,11 +11,12 @@ mod user;
 use super::{
     Access, Engine, Field,
     FieldKind::{Boolean, List as ListKind, Seconds, Text},
-    Handler, Place, Route,
+    Place, Route,
     kv::LIST_FIELDS,
+    row,
     token_fields::{TOKEN_FIELDS, both},
 };
-use crate::Operation::{self, Delete, List, Read, Write};
+use crate::Operation::{Delete, List, Read, Write};
 
 /// The engine of `userpass`.
 pub(super) const ENGINE: Engine = Engine {
@@ -50,17 +51,6 @@ const POLICIES: &[Field] = &[
     Field::new("token_policies", ListKind, "Policies of the user's tokens, beside the default one."),
     Field::new("policies", ListKind, "Old name of `token_policies`."),
 ];
-
-const fn row(
-    operation: Operation,
-    pattern: &'static str,
-    summary: &'static str,
-    fields: &'static [Field],
-    example: &'static str,
-    handler: Handler,
-) -> Route {
-    Route { operation, pattern, access: Access::Token, summary, fields, example, handler }
-}
 
 #[rustfmt::skip]
 const ROUTES: &[Route] = &[
